@@ -1,0 +1,69 @@
+//! Text in a database's own encoding, as dumps carry it.
+
+use encoding_rs::Encoding;
+
+/// Decodes `bytes` that are in PostgreSQL's encoding `name` (`UTF8`, `LATIN1`, `WIN1251`, …).
+///
+/// `SQL_ASCII`, `MULE_INTERNAL` and unknown names are read as UTF-8 with replacement characters:
+/// PostgreSQL itself gives such bytes no meaning.
+pub(crate) fn decode(bytes: &[u8], name: &str) -> String {
+    match rust_encoding(name) {
+        Some(encoding) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
+        None => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// PostgreSQL's names: table "PostgreSQL Character Sets" of its manual (`charset.html`).
+fn rust_encoding(name: &str) -> Option<&'static Encoding> {
+    let upper = name.to_ascii_uppercase();
+    let plain: String = upper.chars().filter(char::is_ascii_alphanumeric).collect();
+    let label = match plain.as_str() {
+        "UTF8" | "UNICODE" => "utf-8",
+        "LATIN1" | "ISO88591" | "WIN1252" => "windows-1252",
+        "LATIN2" | "ISO88592" => "iso-8859-2",
+        "LATIN3" | "ISO88593" => "iso-8859-3",
+        "LATIN4" | "ISO88594" => "iso-8859-4",
+        "LATIN5" | "ISO88599" | "WIN1254" => "windows-1254",
+        "LATIN6" | "ISO885910" => "iso-8859-10",
+        "LATIN7" | "ISO885913" => "iso-8859-13",
+        "LATIN8" | "ISO885914" => "iso-8859-14",
+        "LATIN9" | "ISO885915" => "iso-8859-15",
+        "LATIN10" | "ISO885916" => "iso-8859-16",
+        "ISO88595" => "iso-8859-5",
+        "ISO88596" => "iso-8859-6",
+        "ISO88597" => "iso-8859-7",
+        "ISO88598" => "iso-8859-8",
+        "KOI8R" | "KOI8" => "koi8-r",
+        "KOI8U" => "koi8-u",
+        "WIN866" => "ibm866",
+        "WIN874" => "windows-874",
+        "WIN1250" => "windows-1250",
+        "WIN1251" => "windows-1251",
+        "WIN1253" => "windows-1253",
+        "WIN1255" => "windows-1255",
+        "WIN1256" => "windows-1256",
+        "WIN1257" => "windows-1257",
+        "WIN1258" => "windows-1258",
+        "EUCJP" | "EUCJIS2004" => "euc-jp",
+        "EUCCN" | "GBK" => "gbk",
+        "EUCKR" | "UHC" => "euc-kr",
+        "BIG5" => "big5",
+        "SJIS" | "SHIFTJIS2004" => "shift_jis",
+        "GB18030" => "gb18030",
+        _ => return None,
+    };
+    Encoding::for_label(label.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode;
+
+    #[test]
+    fn bytes_are_read_in_the_encoding_the_dump_names() {
+        assert_eq!(decode(b"Stra\xdfe", "LATIN1"), "Straße");
+        assert_eq!(decode("Straße".as_bytes(), "UTF8"), "Straße");
+        assert_eq!(decode(b"\xcf\xf0", "WIN1251"), "Пр");
+        assert_eq!(decode(b"a\xffb", "SQL_ASCII"), "a\u{fffd}b");
+    }
+}

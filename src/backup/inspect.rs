@@ -1,0 +1,478 @@
+//! Reads a backup once, to its last byte, and says what is inside.
+
+use std::io::{self, Read};
+
+use camino::Utf8Path;
+
+use super::intake::{self, Content, CountingReader, ReadCount, TailReader};
+use super::inventory::{BackupFormat, BackupInventory, Globals};
+use super::member::{self, Member, MemberPlace};
+use super::sidecar;
+use super::sql::{PlainDump, PlainFlavour};
+use crate::finding::{Finding, FindingCode};
+
+/// Reads the backup at `path`. `report` is called with (bytes read, size) now and then.
+///
+/// Never fails: whatever is wrong is in the inventory's findings. Blocks; holds no more than one
+/// dump's table of contents at a time beyond what it returns.
+pub fn inspect(path: &Utf8Path, report: &mut dyn FnMut(u64, u64)) -> BackupInventory {
+    let mut reading = Reading::new(path);
+    match intake::identity(path) {
+        Err(error) => {
+            reading.find(unreachable_backup(path, &error));
+            return reading.inventory;
+        }
+        Ok(identity) => {
+            reading.inventory.bytes = identity.iter().map(|(_, bytes, _)| bytes).sum();
+            reading.inventory.identity = identity;
+        }
+    }
+    let (found_sidecar, notices) = sidecar::read(path);
+    reading.inventory.sidecar = found_sidecar;
+    reading.inventory.findings.extend(notices);
+    let read = if path.is_dir() { reading.folder(report) } else { reading.file(report) };
+    if let Err(error) = read {
+        reading.outer_damage(&error);
+    }
+    reading.finish();
+    reading.inventory
+}
+
+fn unreachable_backup(path: &Utf8Path, error: &io::Error) -> Finding {
+    let code = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => FindingCode::BackupNotFound,
+        _ => FindingCode::BackupUnreadable,
+    };
+    let message = match code {
+        FindingCode::BackupNotFound => format!("there is no backup at `{path}`"),
+        _ => format!("the backup `{path}` cannot be read"),
+    };
+    Finding::new(code, message).because(error.to_string())
+}
+
+/// The state of one inspection.
+struct Reading {
+    inventory: BackupInventory,
+    /// The member that was being read, for the message if the outer archive breaks in it.
+    current: Option<(String, Option<String>)>,
+    saw_globals: bool,
+}
+
+impl Reading {
+    fn new(path: &Utf8Path) -> Self {
+        Self {
+            inventory: BackupInventory {
+                path: path.to_path_buf(),
+                format: BackupFormat::Unknown,
+                bytes: 0,
+                bytes_read: 0,
+                sha256: None,
+                created_at: None,
+                sidecar: None,
+                globals: None,
+                databases: Vec::new(),
+                outer_is_sound: true,
+                findings: Vec::new(),
+                identity: Vec::new(),
+            },
+            current: None,
+            saw_globals: false,
+        }
+    }
+
+    fn find(&mut self, finding: Finding) {
+        self.inventory.findings.push(finding);
+    }
+
+    fn file(&mut self, report: &mut dyn FnMut(u64, u64)) -> io::Result<()> {
+        let file = match intake::open(&self.inventory.path) {
+            Ok(file) => file,
+            Err(error) => {
+                self.find(unreachable_backup(&self.inventory.path.clone(), &error));
+                self.inventory.outer_is_sound = false;
+                return Ok(());
+            }
+        };
+        let count = ReadCount::default();
+        let mut raw = CountingReader::new(file, count.clone(), true);
+        let read = self.content(&mut raw, &count, report);
+        // The hash speaks of the whole file, whatever the decoders made of it.
+        let drained = io::copy(&mut raw, &mut io::sink());
+        self.inventory.bytes_read = count.get();
+        self.inventory.sha256 = raw.into_sha256();
+        read.and(drained.map(drop))
+    }
+
+    fn content(
+        &mut self,
+        raw: &mut dyn Read,
+        count: &ReadCount,
+        report: &mut dyn FnMut(u64, u64),
+    ) -> io::Result<()> {
+        let (head, mut reader) = intake::peek(raw)?;
+        let path = self.inventory.path.clone();
+        match intake::content_of(&head) {
+            Content::Empty => {
+                self.find(Finding::new(
+                    FindingCode::BackupEmpty,
+                    format!("the backup `{path}` has no bytes"),
+                ));
+            }
+            Content::Gzip => {
+                let (head, mut inflated) = intake::peek(intake::gunzip(reader))?;
+                match intake::content_of(&head) {
+                    Content::Tar => {
+                        self.inventory.format = BackupFormat::ClusterTarGz;
+                        self.tar(&mut inflated, count, report)?;
+                    }
+                    content => self.single(content, &mut inflated, true)?,
+                }
+                // The gzip trailer and anything behind it are part of the backup's bytes.
+                io::copy(&mut inflated, &mut io::sink())?;
+            }
+            Content::Tar => {
+                self.inventory.format = BackupFormat::ClusterTar;
+                self.tar(&mut reader, count, report)?;
+            }
+            content => self.single(content, &mut reader, false)?,
+        }
+        Ok(())
+    }
+
+    fn tar(
+        &mut self,
+        reader: &mut dyn Read,
+        count: &ReadCount,
+        report: &mut dyn FnMut(u64, u64),
+    ) -> io::Result<()> {
+        let total = self.inventory.bytes;
+        let mut tail = TailReader::new(reader);
+        let mut archive = tar::Archive::new(&mut tail);
+        let mut foreign = None;
+        for (position, entry) in archive.entries()?.enumerate() {
+            let mut entry = entry?;
+            report(count.get(), total);
+            let name = match intake::safe_name(&entry.path_bytes()) {
+                Ok(name) => name,
+                Err(cause) => {
+                    let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+                    self.unsafe_member(&shown, cause);
+                    continue;
+                }
+            };
+            let kind = entry.header().entry_type();
+            if kind.is_dir() {
+                continue;
+            }
+            if !kind.is_file() {
+                self.unsafe_member(&name, "neither a file nor a folder");
+                continue;
+            }
+            foreign = foreign.or_else(|| foreign_archive(&name));
+            let bytes = entry.size();
+            self.member(&name, position, bytes, &mut entry)?;
+            self.current = None;
+        }
+        drop(archive);
+        io::copy(&mut tail, &mut io::sink())?;
+        if tail.trailing_zeros() < 1024 {
+            self.inventory.outer_is_sound = false;
+            self.find(
+                Finding::new(
+                    FindingCode::ArchiveTruncated,
+                    format!("the archive `{}` ends too early", self.inventory.path),
+                )
+                .because("the two blocks of zeros that end a tar archive are missing".to_owned()),
+            );
+        }
+        if let Some(what) = foreign
+            && self.inventory.databases.is_empty()
+            && !self.saw_globals
+        {
+            self.not_supported(what);
+        }
+        Ok(())
+    }
+
+    fn unsafe_member(&mut self, name: &str, cause: &str) {
+        let shown = crate::text::one_line(name, 100);
+        self.find(
+            Finding::new(FindingCode::UnsafeMember, format!("the archive holds the unsafe member `{shown}`"))
+                .on(format!("member {shown}"))
+                .because(format!("it is {cause}")),
+        );
+    }
+
+    fn folder(&mut self, report: &mut dyn FnMut(u64, u64)) -> io::Result<()> {
+        let total = self.inventory.bytes;
+        let members = intake::folder_members(&self.inventory.path)?;
+        if members.iter().any(|(name, _)| name == "toc.dat") {
+            self.not_supported("pg_dump's directory format");
+            return Ok(());
+        }
+        self.inventory.format = BackupFormat::ClusterFolder;
+        let count = ReadCount::default();
+        for (position, (name, path)) in members.into_iter().enumerate() {
+            report(count.get(), total);
+            let is_dump = name == "globals.sql" || member::database_of_member(&name).is_some();
+            if !is_dump {
+                continue;
+            }
+            let file = intake::open(&path)?;
+            let bytes = file.metadata()?.len();
+            let mut reader = CountingReader::new(file, count.clone(), false);
+            self.member(&name, position, bytes, &mut reader)?;
+            self.current = None;
+        }
+        self.inventory.bytes_read = count.get();
+        if self.inventory.databases.is_empty() && !self.saw_globals {
+            self.inventory.format = BackupFormat::Unknown;
+            self.find(Finding::new(
+                FindingCode::NoBackupInFolder,
+                format!("the folder `{}` holds no dump", self.inventory.path),
+            ));
+        }
+        Ok(())
+    }
+
+    fn member(
+        &mut self,
+        name: &str,
+        position: usize,
+        bytes: u64,
+        reader: &mut dyn Read,
+    ) -> io::Result<()> {
+        let database = member::database_of_member(name).filter(|_| !name.ends_with("globals.sql"));
+        self.current = Some((name.to_owned(), database.clone()));
+        let place = MemberPlace {
+            name,
+            database: database.clone().unwrap_or_else(|| name.to_owned()),
+            position,
+            bytes,
+        };
+        match member::read(&place, reader)? {
+            Member::Globals { sql, dump } => {
+                self.saw_globals = true;
+                self.inventory.globals = Some(globals(&place, sql, &dump));
+            }
+            Member::Dump(dump) if database.is_some() => self.inventory.databases.push(*dump),
+            Member::Unsupported(what) if database.is_some() => {
+                self.find(
+                    Finding::new(
+                        FindingCode::FormatNotSupported,
+                        format!("the member `{name}` is in {what}, which this version cannot restore"),
+                    )
+                    .in_database(place.database)
+                    .on(format!("member {name}")),
+                );
+            }
+            Member::Dump(_) | Member::Unsupported(_) | Member::Other => {
+                self.find(
+                    Finding::new(FindingCode::MemberIgnored, format!("the member `{name}` is no dump"))
+                        .on(format!("member {name}")),
+                );
+            }
+        }
+        // Whatever the reader left is part of the archive's bytes.
+        io::copy(reader, &mut io::sink()).map(drop)
+    }
+
+    fn single(&mut self, content: Content, reader: &mut dyn Read, is_gzip: bool) -> io::Result<()> {
+        let path = self.inventory.path.clone();
+        let file = path.file_name().unwrap_or("dump").to_owned();
+        let encrypted = self.inventory.sidecar.as_ref().is_some_and(|sidecar| sidecar.is_encrypted);
+        let database = self
+            .inventory
+            .sidecar
+            .as_ref()
+            .and_then(|sidecar| sidecar.database.clone())
+            .unwrap_or_else(|| member::database_of_file(&file));
+        match content {
+            Content::Unknown | Content::Empty if encrypted => {
+                self.find(Finding::new(
+                    FindingCode::Encrypted,
+                    format!("the backup `{path}` is encrypted"),
+                ));
+                return Ok(());
+            }
+            Content::Unknown => {
+                self.find(Finding::new(
+                    FindingCode::UnknownFormat,
+                    format!("`{path}` is no PostgreSQL backup: its first bytes belong to no known format"),
+                ));
+                return Ok(());
+            }
+            Content::Zstd => return Ok(self.not_supported("zstd compression")),
+            Content::OtherCompression(name) => return Ok(self.not_supported(name)),
+            Content::Gzip => return Ok(self.not_supported("doubly compressed data")),
+            Content::Empty | Content::Tar | Content::CustomDump | Content::Text => {}
+        }
+        self.inventory.format = match (content, is_gzip) {
+            (Content::CustomDump, false) => BackupFormat::Custom,
+            (Content::CustomDump, true) => BackupFormat::CustomGz,
+            (_, false) => BackupFormat::Plain,
+            (_, true) => BackupFormat::PlainGz,
+        };
+        let place = MemberPlace { name: &file, database, position: 0, bytes: self.inventory.bytes };
+        self.current = Some((file.clone(), Some(place.database.clone())));
+        if let Member::Dump(mut dump) = member::read(&place, reader)? {
+            dump.is_gzip = is_gzip;
+            self.inventory.databases.push(*dump);
+        }
+        self.current = None;
+        Ok(())
+    }
+
+    fn not_supported(&mut self, what: &str) {
+        let path = &self.inventory.path;
+        let finding = Finding::new(
+            FindingCode::FormatNotSupported,
+            format!("`{path}` is in {what}, which this version cannot restore"),
+        );
+        self.find(finding);
+    }
+
+    /// The outer compression or the tar structure broke: everything behind that point is lost.
+    fn outer_damage(&mut self, error: &io::Error) {
+        self.inventory.outer_is_sound = false;
+        let path = self.inventory.path.clone();
+        let cut = error.kind() == io::ErrorKind::UnexpectedEof;
+        let code = if cut { FindingCode::ArchiveTruncated } else { FindingCode::ArchiveDamaged };
+        let what = if cut { "ends too early" } else { "is damaged" };
+        let mut finding = Finding::new(code, format!("the archive `{path}` {what}"))
+            .because(error.to_string());
+        if let Some((member, database)) = self.current.take() {
+            finding = finding.on(format!("member {member}"));
+            finding.message =
+                format!("the archive `{path}` {what} inside the member `{member}`; it and all behind it are lost");
+            finding.database = database;
+        }
+        self.find(finding);
+    }
+
+    fn finish(&mut self) {
+        self.duplicates();
+        let names: Vec<&str> =
+            self.inventory.databases.iter().map(|dump| dump.name.as_str()).collect();
+        let mut found = Vec::new();
+        if let Some(sidecar) = &self.inventory.sidecar {
+            if self.inventory.format.is_cluster() {
+                found.extend(sidecar::compare(sidecar, &names));
+            }
+            if let (Some(expected), Some(actual)) = (&sidecar.sha256, &self.inventory.sha256)
+                && expected != actual
+                && !sidecar.is_encrypted
+            {
+                found.push(
+                    Finding::new(
+                        FindingCode::ChecksumMismatch,
+                        format!("`{}` is not the file that its sidecar was written for", self.inventory.path),
+                    )
+                    .because(format!("SHA-256 is {actual}, the sidecar says {expected}")),
+                );
+            }
+        }
+        if self.inventory.format.is_cluster() && self.inventory.outer_is_sound {
+            let nothing_said = self.inventory.findings.iter().all(|finding| {
+                !matches!(finding.code, FindingCode::FormatNotSupported | FindingCode::NoBackupInFolder)
+            });
+            if names.is_empty() && nothing_said {
+                found.push(Finding::new(
+                    FindingCode::NoDumpInArchive,
+                    format!("the archive `{}` holds not a single dump", self.inventory.path),
+                ));
+            } else if self.inventory.globals.is_none() && nothing_said {
+                found.push(Finding::new(
+                    FindingCode::GlobalsMissing,
+                    format!("the archive `{}` holds no globals.sql: no roles, no grants to them, no tablespaces", self.inventory.path),
+                ));
+            }
+        }
+        self.inventory.findings.extend(found);
+        self.inventory.created_at = self
+            .inventory
+            .databases
+            .iter()
+            .filter_map(|dump| dump.created_at.clone())
+            .min()
+            .or_else(|| self.inventory.sidecar.as_ref()?.timestamp.clone());
+    }
+
+    fn duplicates(&mut self) {
+        let mut seen: Vec<String> = Vec::new();
+        let mut found = Vec::new();
+        self.inventory.databases.retain(|dump| {
+            let fresh = !seen.contains(&dump.name);
+            if fresh {
+                seen.push(dump.name.clone());
+            } else {
+                found.push(
+                    Finding::new(
+                        FindingCode::DuplicateMember,
+                        format!("the member `{}` holds database `{}` a second time", dump.member, dump.name),
+                    )
+                    .in_database(dump.name.clone())
+                    .on(format!("member {}", dump.member)),
+                );
+            }
+            fresh
+        });
+        self.inventory.findings.extend(found);
+    }
+}
+
+/// Archives that are recognised for what they are and are no cluster archives.
+fn foreign_archive(name: &str) -> Option<&'static str> {
+    match name {
+        "toc.dat" => Some("pg_dump's tar format"),
+        "backup_label" | "PG_VERSION" | "global/pg_control" => {
+            Some("a physical backup's format (pg_basebackup or dbbackup incremental)")
+        }
+        _ => None,
+    }
+}
+
+fn globals(place: &MemberPlace<'_>, sql: Vec<u8>, dump: &PlainDump) -> Globals {
+    let mut findings = Vec::new();
+    member::plain_damage(place, dump, &mut findings);
+    for finding in &mut findings {
+        finding.database = None;
+    }
+    if dump.flavour == PlainFlavour::Unknown && findings.is_empty() && dump.roles_created.is_empty() {
+        findings.push(
+            Finding::new(FindingCode::DumpDamaged, format!("`{}` is no output of pg_dumpall", place.name))
+                .on(format!("member {}", place.name)),
+        );
+    }
+    Globals {
+        member: place.name.to_owned(),
+        bootstrap_role: bootstrap_role(dump, &sql),
+        roles: dump.roles_created.clone(),
+        tablespaces: dump.tablespaces_created.clone(),
+        unclear_for_old_psql: dump.first_unclear.as_ref().map(|unclear| unclear.line),
+        sql,
+        findings,
+    }
+}
+
+/// The role that the source's initdb made. Globals do not say which it is: `postgres` almost
+/// always; else the superuser that others were granted by. From PostgreSQL 16 on only the bootstrap
+/// superuser may be named in `GRANTED BY` without having been granted the role itself.
+fn bootstrap_role(dump: &PlainDump, sql: &[u8]) -> Option<String> {
+    if dump.roles_created.contains("postgres") {
+        return Some("postgres".to_owned());
+    }
+    let text = String::from_utf8_lossy(sql);
+    let made_superuser = |name: &&String| {
+        [(*name).clone(), crate::text::quote_identifier(name)]
+            .iter()
+            .any(|written| text.contains(&format!("ALTER ROLE {written} WITH SUPERUSER")))
+    };
+    dump.roles_created
+        .iter()
+        .filter(|name| !name.starts_with("pg_"))
+        .filter(made_superuser)
+        // Whoever granted the most did so as the one who may grant everything.
+        .max_by_key(|name| text.matches(&format!("GRANTED BY {name}")).count())
+        .cloned()
+}

@@ -1,0 +1,26 @@
+//! Reads backups: knows their formats, checks their bytes, starts nothing and writes nothing.
+//!
+//! [`inspect`] reads a backup once from its first byte to its last and says what is inside and what
+//! is damaged; [`stream`] reads it again and hands out the dumps one after another. Nothing is ever
+//! unpacked on this machine.
+
+mod custom;
+mod encoding;
+mod inspect;
+mod intake;
+mod inventory;
+mod member;
+mod sidecar;
+pub(crate) mod sql;
+mod statements;
+mod stream;
+mod toc;
+
+pub use inspect::inspect;
+pub use inventory::{
+    BackupFormat, BackupInventory, DatabaseDump, DumpFormat, Globals, PostgresVersion,
+};
+pub use sidecar::Sidecar;
+pub(crate) use statements::statements;
+pub(crate) use stream::{DumpChunk, has_changed, stream};
+pub use toc::{EntryData, TocEntry};

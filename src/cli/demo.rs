@@ -1,0 +1,91 @@
+//! `pgdrill demo`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a demo shows what it does")]
+
+use std::fs;
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::run::run_scenarios;
+use super::settings::{ReportArgs, RunArgs};
+use crate::engine::sample;
+use crate::ephemeral::EngineChoice;
+use crate::outcome::ExitCode;
+use crate::scenario;
+
+/// The scenario that the demo runs: one of the shipped ones.
+const SCENARIO: &str = include_str!("../../scenarios/demo.yaml");
+
+/// Options of `pgdrill demo`.
+#[derive(Debug, Args)]
+pub(super) struct DemoCommand {
+    /// Folder for the sample archive, the scenario and the reports.
+    #[arg(long, value_name = "DIR", default_value = "pgdrill-demo")]
+    dir: Utf8PathBuf,
+
+    #[command(flatten)]
+    args: RunArgs,
+}
+
+pub(super) fn run(command: &DemoCommand) -> ExitCode {
+    let folder = &command.dir;
+    if let Err(error) = fs::create_dir_all(folder) {
+        eprintln!("error: cannot create the folder `{folder}`: {error}");
+        return ExitCode::Errored;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start threads: {error}");
+            return ExitCode::Errored;
+        }
+    };
+    println!("Making a sample cluster archive on a throwaway server …");
+    let made = runtime.block_on(sample::make(folder, &command.args.options()));
+    runtime.shutdown_background();
+    let made = match made {
+        Ok(made) => made,
+        Err(error) => {
+            eprintln!("error: {error}");
+            for line in error.help() {
+                eprintln!("  {line}");
+            }
+            return error.exit_code();
+        }
+    };
+    println!(
+        "  {} ({} databases) by PostgreSQL {}, engine {}\n",
+        made.archive, made.databases, made.server_version, made.engine.as_str()
+    );
+    let file = folder.join("demo.yaml");
+    if let Err(error) = fs::write(&file, SCENARIO) {
+        eprintln!("error: cannot write `{file}`: {error}");
+        return ExitCode::Errored;
+    }
+    let scenario = match scenario::load(&file) {
+        Ok(scenario) => scenario,
+        Err(error) => {
+            eprint!("{}", crate::console::show_scenario_error(&error));
+            return ExitCode::Internal;
+        }
+    };
+    let reports = ReportArgs {
+        junit: command.args.reports.junit.clone().or_else(|| Some(folder.join("junit.xml"))),
+        json: command.args.reports.json.clone().or_else(|| Some(folder.join("report.json"))),
+        progress: command.args.reports.progress,
+    };
+    // The engine that could make the archive can restore it.
+    let engine = match made.engine {
+        crate::ephemeral::EngineKind::Docker => EngineChoice::Docker,
+        crate::ephemeral::EngineKind::Local => EngineChoice::Local,
+    };
+    let args = RunArgs { engine: Some(engine), reports, ..command.args.clone() };
+    let code = run_scenarios(&[scenario], &args);
+    println!("\nWritten to {folder}/: {}, demo.yaml", made.archive.file_name().unwrap_or_default());
+    for path in args.reports.junit.iter().chain(&args.reports.json) {
+        println!("Report: {path}");
+    }
+    println!("Again: pgdrill run {file}");
+    code
+}

@@ -1,0 +1,35 @@
+//! `pgdrill inspect`.
+
+#![expect(clippy::print_stdout, reason = "the table is the command's result")]
+
+use camino::Utf8PathBuf;
+use clap::Args;
+
+use super::settings;
+use crate::backup;
+use crate::console;
+use crate::finding::{Finding, FindingClass};
+use crate::outcome::ExitCode;
+
+/// Options of `pgdrill inspect`.
+#[derive(Debug, Args)]
+pub(super) struct InspectCommand {
+    /// The backup: a cluster archive (.tar.gz, .tar, folder), or a .dump, .sql or .sql.gz file.
+    #[arg(value_name = "BACKUP")]
+    backup: Utf8PathBuf,
+}
+
+pub(super) fn run(command: &InspectCommand) -> ExitCode {
+    let inventory = backup::inspect(&command.backup, &mut |_, _| {});
+    print!("{}", console::describe_inventory(&inventory, settings::style()));
+    let of_dumps = inventory.databases.iter().flat_map(|dump| &dump.findings);
+    let of_globals = inventory.globals.iter().flat_map(|globals| &globals.findings);
+    let all: Vec<&Finding> = inventory.findings.iter().chain(of_dumps).chain(of_globals).collect();
+    if all.iter().any(|finding| finding.class == FindingClass::Backup) {
+        ExitCode::Failed
+    } else if all.iter().any(|finding| finding.class != FindingClass::Notice) {
+        ExitCode::Errored
+    } else {
+        ExitCode::Success
+    }
+}

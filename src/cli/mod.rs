@@ -1,0 +1,68 @@
+//! The command line: what is asked for, run, and turned into an exit code.
+
+mod dbbackup;
+mod demo;
+mod inspect;
+mod run;
+mod settings;
+mod signals;
+mod sweep;
+mod verify;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use crate::outcome::ExitCode;
+
+/// Restore tests for PostgreSQL backups.
+///
+/// Restores a backup into a throwaway PostgreSQL (in Docker, or from local binaries in kernel
+/// namespaces), compares what came out, throws everything away and says whether the backup is
+/// restorable.
+///
+/// Exit codes: 0 restorable (or whatever the scenario expects), 1 the backup is bad, 2 we could not
+/// find out, 64 wrong command line or scenario, 70 a bug of pgdrill, 130 and 143 ended by a signal.
+#[derive(Debug, Parser)]
+#[command(name = "pgdrill", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run scenarios: the main job.
+    Run(run::RunCommand),
+    /// Verify one backup, without a scenario.
+    Verify(verify::VerifyCommand),
+    /// Show what is inside a backup. Starts nothing.
+    Inspect(inspect::InspectCommand),
+    /// Make a sample cluster archive on a throwaway server and run a scenario on it.
+    Demo(demo::DemoCommand),
+    /// Remove what killed runs have left: containers, volumes, processes, folders.
+    Sweep(sweep::SweepCommand),
+}
+
+/// Runs the command line and returns the exit code.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    if let Some(code) = dbbackup::hand_over(&args) {
+        return code;
+    }
+    settings::start_logging();
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too, and are no mistakes.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+        }
+    };
+    match cli.command {
+        Command::Run(command) => run::run(&command),
+        Command::Verify(command) => verify::run(&command),
+        Command::Inspect(command) => inspect::run(&command),
+        Command::Demo(command) => demo::run(&command),
+        Command::Sweep(command) => sweep::run(&command),
+    }
+}

@@ -1,0 +1,230 @@
+//! `pgdrill run`, and what every command that runs scenarios shares.
+
+#![expect(clippy::print_stderr, reason = "usage errors are for the person who typed them")]
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::settings::{self, ReportArgs, RunArgs};
+use super::signals;
+use crate::console;
+use crate::engine::{RunOptions, run_scenario};
+use crate::event::EventSender;
+use crate::finding::{Finding, FindingCode};
+use crate::outcome::{
+    BackupFacts, CleanupFacts, DiskFacts, ExitCode, Expectation, Objectives, REPORT_SCHEMA,
+    RunFacts, RunReport, ScenarioReport, ScenarioResult, Verdict,
+};
+use crate::report::{self, ReportPaths};
+use crate::scenario::{self, Scenario, ScenarioError};
+
+/// Options of `pgdrill run`.
+#[derive(Debug, Args)]
+pub(super) struct RunCommand {
+    /// Scenario files, or folders with them.
+    #[arg(value_name = "SCENARIO|DIR", default_value = "scenarios")]
+    scenarios: Vec<Utf8PathBuf>,
+
+    #[command(flatten)]
+    args: RunArgs,
+}
+
+pub(super) fn run(command: &RunCommand) -> ExitCode {
+    let files = match scenario_files(&command.scenarios) {
+        Ok(files) => files,
+        Err(message) => {
+            eprintln!("error: {message}");
+            return refuse(&command.args.reports, "scenarios", None, message);
+        }
+    };
+    let mut scenarios = Vec::new();
+    let mut wrong = None;
+    for file in &files {
+        match scenario::load(file) {
+            Ok(scenario) => scenarios.push(scenario),
+            Err(error) => {
+                eprint!("{}", console::show_scenario_error(&error));
+                wrong.get_or_insert((file.clone(), error));
+            }
+        }
+    }
+    if let Some((file, error)) = wrong {
+        return refuse(&command.args.reports, file.file_stem().unwrap_or("scenario"), Some(&file), words(&error));
+    }
+    if let Some(twin) = twin_name(&scenarios) {
+        let message = format!("two scenarios are named `{twin}`: names must be unique");
+        eprintln!("error: {message}");
+        return refuse(&command.args.reports, &twin, None, message);
+    }
+    run_scenarios(&scenarios, &command.args)
+}
+
+fn words(error: &ScenarioError) -> String {
+    match error {
+        ScenarioError::Unreadable { .. } => error.to_string(),
+        ScenarioError::Wrong { file, problems, .. } => problems
+            .iter()
+            .map(|problem| format!("{file}:{}:{}: {}", problem.line, problem.column, problem.message))
+            .collect::<Vec<_>>()
+            .join("; "),
+    }
+}
+
+fn twin_name(scenarios: &[Scenario]) -> Option<String> {
+    let mut names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+    names.sort_unstable();
+    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].to_owned())
+}
+
+/// Files as they are, folders as the scenarios in them, sorted by name.
+fn scenario_files(paths: &[Utf8PathBuf]) -> Result<Vec<Utf8PathBuf>, String> {
+    let mut files = Vec::new();
+    for path in paths {
+        if !path.is_dir() {
+            if !path.exists() {
+                return Err(format!("there is no scenario at `{path}`"));
+            }
+            files.push(path.clone());
+            continue;
+        }
+        let entries = path.read_dir_utf8().map_err(|error| format!("cannot read `{path}`: {error}"))?;
+        let mut found: Vec<Utf8PathBuf> = entries
+            .filter_map(Result::ok)
+            .map(camino::Utf8DirEntry::into_path)
+            .filter(|file| matches!(file.extension(), Some("yaml" | "yml")) && file.is_file())
+            .collect();
+        if found.is_empty() {
+            return Err(format!("the folder `{path}` holds no scenario (*.yaml, *.yml)"));
+        }
+        found.sort();
+        files.append(&mut found);
+    }
+    Ok(files)
+}
+
+/// Refuses a command before anything starts; the JUnit and JSON that were asked for say so too.
+fn refuse(reports: &ReportArgs, name: &str, file: Option<&Utf8Path>, message: String) -> ExitCode {
+    let finding = Finding::new(FindingCode::ScenarioInvalid, message);
+    let scenario = ScenarioReport {
+        name: name.to_owned(),
+        file: file.map(ToString::to_string),
+        verdict: Verdict::NotRun,
+        result: ScenarioResult::Errored,
+        expectation: Expectation::Unmet,
+        backup: BackupFacts::default(),
+        engine: None,
+        databases: Vec::new(),
+        checks: Vec::new(),
+        findings: vec![finding],
+        phases: Vec::new(),
+        objectives: Objectives::default(),
+        disk: DiskFacts::default(),
+        cleanup: CleanupFacts { complete: true, leftovers: Vec::new() },
+        not_tested: Vec::new(),
+    };
+    let now = Timestamp::now();
+    let report = RunReport {
+        schema: REPORT_SCHEMA,
+        run: facts(String::new(), now, now),
+        scenarios: vec![scenario],
+    };
+    for finding in report::write_all(&report, &reports.paths()) {
+        eprintln!("error: {}", finding.message);
+    }
+    ExitCode::Usage
+}
+
+fn facts(id: String, started: Timestamp, finished: Timestamp) -> RunFacts {
+    RunFacts {
+        id,
+        started_at: started.to_string(),
+        finished_at: finished.to_string(),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        trigger: settings::trigger(),
+    }
+}
+
+/// Runs scenarios one after another, shows them, writes every report, and tells the exit code.
+pub(super) fn run_scenarios(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
+    let mut destinations = report::check_destinations(&args.reports.paths());
+    for scenario in scenarios {
+        destinations.extend(report::check_destinations(&own_paths(scenario)));
+    }
+    if let Some(finding) = destinations.first() {
+        let cause = finding.cause.clone().unwrap_or_default();
+        eprintln!("error: {}: {cause}", finding.message);
+        return ExitCode::Errored;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start threads: {error}");
+            return ExitCode::Errored;
+        }
+    };
+    let code = runtime.block_on(run_all(scenarios, args));
+    // A thread that still reads a cancelled backup must not hold the process.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
+    let cancel = CancellationToken::new();
+    let received = match signals::listen(&cancel) {
+        Ok(received) => received,
+        Err(error) => {
+            eprintln!("error: cannot listen for signals: {error}");
+            return ExitCode::Errored;
+        }
+    };
+    let options = args.options();
+    let started = Timestamp::now();
+    let (events, receiver) = EventSender::channel();
+    let shown = tokio::spawn(console::show(receiver, settings::style(), args.reports.progress));
+    let mut reports = Vec::new();
+    for scenario in scenarios {
+        let report = one(scenario, &options, &events, &cancel).await;
+        reports.push(report);
+    }
+    drop(events);
+    let _ = shown.await;
+    let finished = Timestamp::now();
+    let run = facts(options.run_id.clone(), started, finished);
+    let whole = RunReport { schema: REPORT_SCHEMA, run: run.clone(), scenarios: reports };
+    let mut code = whole.exit_code();
+    let mut unwritten = report::write_all(&whole, &args.reports.paths());
+    for (scenario, report) in scenarios.iter().zip(&whole.scenarios) {
+        let own = RunReport {
+            schema: REPORT_SCHEMA,
+            run: run.clone(),
+            scenarios: vec![report.clone()],
+        };
+        unwritten.extend(report::write_all(&own, &own_paths(scenario)));
+    }
+    for finding in &unwritten {
+        let cause = finding.cause.clone().unwrap_or_default();
+        eprintln!("error: {}: {cause}", finding.message);
+    }
+    if !unwritten.is_empty() {
+        code = code.worse(ExitCode::Errored);
+    }
+    match received.exit_code() {
+        Some(signalled) => code.worse(signalled),
+        None => code,
+    }
+}
+
+async fn one(
+    scenario: &Scenario,
+    options: &RunOptions,
+    events: &EventSender,
+    cancel: &CancellationToken,
+) -> ScenarioReport {
+    run_scenario(scenario, options, events, cancel).await
+}
+
+fn own_paths(scenario: &Scenario) -> ReportPaths {
+    ReportPaths { junit: scenario.junit.clone(), json: scenario.json.clone() }
+}

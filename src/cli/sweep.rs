@@ -1,0 +1,46 @@
+//! `pgdrill sweep`.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the list is the command's result")]
+
+use clap::Args;
+
+use super::settings;
+use crate::ephemeral::ledger::Ledger;
+use crate::ephemeral::sweep::{Swept, sweep};
+use crate::outcome::ExitCode;
+
+/// Options of `pgdrill sweep`.
+#[derive(Debug, Args)]
+pub(super) struct SweepCommand {}
+
+pub(super) fn run(_command: &SweepCommand) -> ExitCode {
+    let ledger = match Ledger::open(&settings::home()) {
+        Ok(ledger) => ledger,
+        Err(error) => {
+            eprintln!("error: {error}: {}", error.cause().unwrap_or_default());
+            return ExitCode::Errored;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start threads: {error}");
+            return ExitCode::Errored;
+        }
+    };
+    let report = runtime.block_on(sweep(&ledger));
+    for swept in &report.swept {
+        match swept {
+            Swept::Removed(what) => println!("✓ removed {what}"),
+            Swept::Stuck { what, leftovers } => println!("✗ {what} stays: {}", leftovers.join(", ")),
+            Swept::InUse(what) => println!("  {what} belongs to a run that goes on"),
+        }
+    }
+    if let Some(cause) = &report.docker {
+        println!("  containers were not looked for: {cause}");
+    }
+    if report.swept.is_empty() {
+        println!("✓ nothing was left");
+    }
+    if report.is_complete() { ExitCode::Success } else { ExitCode::Errored }
+}

@@ -1,0 +1,45 @@
+//! `pgdrill verify`.
+
+use camino::Utf8PathBuf;
+use clap::{Args, ValueEnum};
+
+use super::run::run_scenarios;
+use super::settings::RunArgs;
+use crate::outcome::ExitCode;
+use crate::scenario::{Scenario, name_of_backup};
+
+/// How much to restore.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum RestoreTest {
+    /// Everything.
+    Full,
+}
+
+/// Options of `pgdrill verify`.
+#[derive(Debug, Args)]
+pub(super) struct VerifyCommand {
+    /// The backup: a cluster archive (.tar.gz, .tar, folder), or a .dump, .sql or .sql.gz file.
+    #[arg(value_name = "BACKUP")]
+    backup: Utf8PathBuf,
+
+    /// Restore it into a throwaway server; without this every byte is read and none restored.
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "full")]
+    restore_test: Option<RestoreTest>,
+
+    /// Name in reports [default: the backup's name without its timestamp].
+    #[arg(long, env = "PGDRILL_NAME", value_name = "NAME")]
+    name: Option<String>,
+
+    #[command(flatten)]
+    args: RunArgs,
+}
+
+pub(super) fn run(command: &VerifyCommand) -> ExitCode {
+    let name = command.name.clone().unwrap_or_else(|| name_of_backup(&command.backup));
+    let restore = match command.restore_test {
+        Some(RestoreTest::Full) => true,
+        None => false,
+    };
+    let scenario = Scenario::of_backup(name, command.backup.clone(), restore);
+    run_scenarios(&[scenario], &command.args)
+}

@@ -1,0 +1,265 @@
+//! A run as lines of text, and a backup as a table.
+
+#![expect(clippy::print_stdout, reason = "this is the place that prints")]
+
+use std::io::IsTerminal as _;
+
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::progress::{ProgressChoice, ProgressView};
+use crate::backup::BackupInventory;
+use crate::event::{Preflight, RunEvent};
+use crate::finding::{Finding, FindingClass};
+use crate::outcome::{CheckOutcome, DatabaseOutcome, Judgement, ScenarioResult, Verdict};
+use crate::progress::ProgressModel;
+use crate::text::{ByteCount, counted, duration, one_line};
+
+/// Colour or not. Colour never carries a meaning alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    coloured: bool,
+}
+
+impl Style {
+    /// Coloured on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
+    pub fn detect(no_color: bool) -> Self {
+        Self { coloured: std::io::stdout().is_terminal() && !no_color }
+    }
+
+    /// Never coloured.
+    pub fn plain() -> Self {
+        Self { coloured: false }
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    fn bad(self, text: &str) -> String {
+        self.paint("31", text)
+    }
+
+    fn doubtful(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    fn mark(self, passed: bool) -> String {
+        if passed { self.good("✓") } else { self.bad("✗") }
+    }
+}
+
+/// Shows events as they come, until the sender is gone.
+pub async fn show(mut events: UnboundedReceiver<RunEvent>, style: Style, choice: ProgressChoice) {
+    let mut progress = ProgressView::new(choice);
+    let mut model = ProgressModel::default();
+    let mut weights = Vec::new();
+    while let Some(event) = events.recv().await {
+        if let RunEvent::Weighed { weights: announced } = &event {
+            weights.clone_from(announced);
+            model = ProgressModel::new(&weights);
+        }
+        model.apply(&event);
+        if let Some(text) = line_of(&event, &model, style) {
+            progress.suspend(|| println!("{text}"));
+        }
+        progress.update(&event, &model);
+    }
+}
+
+fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<String> {
+    Some(match event {
+        RunEvent::ScenarioStarted { name, backup } => {
+            format!("{} {backup}", style.paint("1", name))
+        }
+        RunEvent::PreflightChecked { item, passed, detail } => {
+            let name = match item {
+                Preflight::ArchiveIntegrity => "archive integrity",
+                Preflight::DumpValidity => "dump validity",
+                Preflight::DiskSpace => "disk space",
+                Preflight::Tools => "tools or image",
+            };
+            format!("  {} {name:<18} {}", style.mark(*passed), one_line(detail, 200))
+        }
+        RunEvent::ClusterStarted { took, .. } => {
+            format!("  {} {:<18} in {}", style.mark(true), "server ready", duration(*took))
+        }
+        RunEvent::GlobalsRestored { took } => {
+            format!("  {} {:<18} in {}", style.mark(true), "globals run", duration(*took))
+        }
+        RunEvent::DatabaseFinished { name, outcome, took, bytes, restored_bytes } => {
+            let size = match restored_bytes {
+                Some(restored) => format!("{} → {}", ByteCount(*bytes), ByteCount(*restored)),
+                None => ByteCount(*bytes).to_string(),
+            };
+            let mark = match outcome {
+                DatabaseOutcome::Restored | DatabaseOutcome::ExpectedFailure => style.mark(true),
+                DatabaseOutcome::Failed | DatabaseOutcome::UnexpectedSuccess => style.mark(false),
+                DatabaseOutcome::Errored | DatabaseOutcome::Cancelled | DatabaseOutcome::Skipped => {
+                    style.doubtful("!")
+                }
+            };
+            format!(
+                "  {mark} {:<18} {}, {size}, {}, {}",
+                one_line(name, 60),
+                outcome.as_str(),
+                duration(*took),
+                model.describe()
+            )
+        }
+        RunEvent::CheckFinished { name, outcome, detail } => {
+            let mark = match outcome {
+                CheckOutcome::Passed => style.mark(true),
+                CheckOutcome::Failed => style.mark(false),
+                CheckOutcome::Errored | CheckOutcome::Skipped => style.doubtful("!"),
+            };
+            format!("  {mark} check {}: {}", one_line(name, 60), one_line(detail, 300))
+        }
+        RunEvent::Found(finding) => describe_finding(finding, style),
+        RunEvent::CleanedUp { leftovers, took } if leftovers.is_empty() => {
+            format!("  {} {:<18} in {}", style.mark(true), "nothing left", duration(*took))
+        }
+        RunEvent::CleanedUp { leftovers, .. } => {
+            format!("  {} left behind: {}", style.mark(false), leftovers.join(", "))
+        }
+        RunEvent::ScenarioFinished { judgement, took, restored, not_tested, .. } => {
+            let mut text = format!("\n{}", verdict_line(*judgement, *restored, style));
+            text.push_str(&format!(" ({})", duration(*took)));
+            if !not_tested.is_empty() {
+                text.push_str("\n  Not tested:");
+                for line in not_tested {
+                    text.push_str(&format!("\n    - {}", one_line(line, 300)));
+                }
+            }
+            text
+        }
+        RunEvent::BackupReading { .. }
+        | RunEvent::Weighed { .. }
+        | RunEvent::ClusterStarting { .. }
+        | RunEvent::DatabaseStarted { .. }
+        | RunEvent::DatabaseFed { .. } => return None,
+    })
+}
+
+fn verdict_line(judgement: Judgement, (restored, total): (usize, usize), style: Style) -> String {
+    let databases = format!("{restored} of {}", counted(total, "database"));
+    match (judgement.verdict, judgement.result) {
+        (Verdict::Restorable, ScenarioResult::Passed) => {
+            style.good(&format!("✓ Backup is RESTORABLE: {databases}"))
+        }
+        (Verdict::Restorable, _) => {
+            style.doubtful(&format!("✓ Backup is RESTORABLE: {databases}, but the run did not end well"))
+        }
+        (Verdict::ExpectedPartial, _) => {
+            style.doubtful(&format!("RESTORABLE, WITH EXPECTED FAILURES: {databases}"))
+        }
+        (Verdict::NotRestorable, _) => {
+            style.bad(&format!("✗ Backup is NOT RESTORABLE: {databases}"))
+        }
+        (Verdict::Inconclusive, _) => {
+            style.doubtful(&format!("INCONCLUSIVE: nothing can be said about this backup, {databases}"))
+        }
+        (Verdict::NotRun, ScenarioResult::Passed) => style.good(&format!(
+            "✓ Every byte could be read: {} of data; NOT RUN: no restore was tried (--restore-test)",
+            counted(total, "database")
+        )),
+        (Verdict::NotRun, _) => style.doubtful("NOT RUN"),
+    }
+}
+
+fn describe_finding(finding: &Finding, style: Style) -> String {
+    let mark = match finding.class {
+        FindingClass::Backup => style.bad("[FAIL]"),
+        FindingClass::Environment | FindingClass::Scenario | FindingClass::Internal => {
+            style.doubtful("[ERROR]")
+        }
+        FindingClass::Cancelled => style.doubtful("[CANCELLED]"),
+        FindingClass::Notice => "[NOTE]".to_owned(),
+    };
+    let mut text = format!("  {mark} {} ({})", one_line(&finding.message, 400), finding.code.as_str());
+    let mut line = |label: &str, value: &str| {
+        text.push_str(&format!("\n         {label}: {}", one_line(value, 400)));
+    };
+    if let Some(database) = &finding.database {
+        line("Database", database);
+    }
+    if let Some(object) = &finding.object {
+        line("Object", object);
+    }
+    if let Some(cause) = &finding.cause {
+        line("Cause", cause);
+    }
+    if finding.count > 1 {
+        line("Count", &format!("{} errors in all: this one, and what follows from it", finding.count));
+    }
+    for (index, step) in finding.remedy.iter().enumerate() {
+        line(if index == 0 { "How to fix" } else { "          " }, step);
+    }
+    text
+}
+
+/// A backup's contents as a table.
+pub fn describe_inventory(inventory: &BackupInventory, style: Style) -> String {
+    let mut text = format!(
+        "{}\n  Format: {}, {}\n",
+        inventory.path,
+        inventory.format.as_str(),
+        ByteCount(inventory.bytes)
+    );
+    let mut line = |label: &str, value: Option<String>| {
+        if let Some(value) = value {
+            text.push_str(&format!("  {label}: {}\n", one_line(&value, 200)));
+        }
+    };
+    line("SHA-256", inventory.sha256.clone());
+    line("Made", inventory.created_at.clone());
+    line("Server", inventory.server_version().map(ToString::to_string));
+    let joined = |names: &std::collections::BTreeSet<String>| {
+        names.iter().cloned().collect::<Vec<_>>().join(", ")
+    };
+    if let Some(globals) = &inventory.globals {
+        line("Roles", Some(joined(&globals.roles)));
+        if !globals.tablespaces.is_empty() {
+            line("Tablespaces", Some(joined(&globals.tablespaces)));
+        }
+    }
+    if !inventory.databases.is_empty() {
+        text.push_str(&format!(
+            "\n  {:<24} {:<8} {:>10} {:>10} {:>8} {:>12}\n",
+            "Database", "Format", "Archive", "Data", "Entries", "Rows"
+        ));
+    }
+    for dump in &inventory.databases {
+        let rows: Option<u64> = dump
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "TABLE DATA")
+            .map(|entry| entry.data.and_then(|data| data.rows))
+            .sum();
+        let rows = rows.map_or_else(|| "unknown".to_owned(), |rows| rows.to_string());
+        let format = match dump.format {
+            crate::backup::DumpFormat::Custom => "custom",
+            crate::backup::DumpFormat::Plain => "plain",
+        };
+        text.push_str(&format!(
+            "  {:<24} {format:<8} {:>10} {:>10} {:>8} {rows:>12}\n",
+            one_line(&dump.name, 24),
+            ByteCount(dump.archive_bytes).to_string(),
+            ByteCount(dump.data_bytes).to_string(),
+            dump.entries.len(),
+        ));
+    }
+    let findings = inventory
+        .findings
+        .iter()
+        .chain(inventory.globals.iter().flat_map(|globals| &globals.findings))
+        .chain(inventory.databases.iter().flat_map(|dump| &dump.findings));
+    for finding in findings {
+        text.push_str(&describe_finding(finding, style));
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,9 @@
+//! What a person sees: results on standard output, progress on standard error.
+
+mod diagnostics;
+mod lines;
+mod progress;
+
+pub use diagnostics::show_scenario_error;
+pub use lines::{Style, describe_inventory, show};
+pub use progress::ProgressChoice;

@@ -1,0 +1,215 @@
+//! A PostgreSQL server inside a sandbox, with a superuser and a maintenance database of ours.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::programs::{Output, run};
+use crate::backup::PostgresVersion;
+use crate::ephemeral::{EphemeralError, ExecCommand, Sandbox, SandboxState};
+use crate::postgres::{LogReader, SESSION_OPTIONS, Session, SessionError};
+use crate::text::{quote_conninfo, quote_identifier};
+
+/// A server that is not ready by then will not be.
+const READY_LIMIT: Duration = Duration::from_secs(120);
+
+/// The first minor releases whose psql knows `\restrict`, by major version.
+const RESTRICT_SINCE: [(u32, u32); 5] = [(13, 22), (14, 19), (15, 14), (16, 10), (17, 6)];
+
+/// A running server.
+pub(super) struct Cluster {
+    sandbox: Arc<dyn Sandbox>,
+    /// Our own superuser: whatever globals do to the source's roles, they do not lock us out.
+    superuser: String,
+    /// Our own database: the archive's `postgres` gets a clean one.
+    pub(super) maintenance: String,
+    pub(super) admin: Session,
+    pub(super) log: LogReader,
+    pub(super) server_version: PostgresVersion,
+    bindir: String,
+}
+
+/// The role that initdb makes, when the backup does not say which the source's made.
+pub(super) fn random_role() -> String {
+    format!("pgdrill_{}", crate::random::hex(6))
+}
+
+impl Cluster {
+    /// Waits until the server in `sandbox` accepts sessions and takes possession of it.
+    ///
+    /// Cancel safe: everything it makes lives inside the sandbox.
+    pub(super) async fn take(
+        sandbox: Arc<dyn Sandbox>,
+        bootstrap: &str,
+    ) -> Result<Self, EphemeralError> {
+        let first = until_ready(&*sandbox, bootstrap).await?;
+        let failed = |action: &str, error: &SessionError| EphemeralError::Session {
+            action: action.to_owned(),
+            cause: error.to_string(),
+        };
+        let superuser = random_role();
+        let maintenance = random_role();
+        let role = quote_identifier(&superuser);
+        for statement in [
+            format!("create role {role} superuser login"),
+            format!("create database {} template template0", quote_identifier(&maintenance)),
+        ] {
+            first.execute(&statement).await.map_err(|error| failed("prepare the server", &error))?;
+        }
+        drop(first);
+        let admin = open(&*sandbox, &superuser, &maintenance).await?;
+        // Whatever an image put into it: a database of that name comes from the archive, or not
+        // at all.
+        admin
+            .execute("drop database if exists postgres")
+            .await
+            .map_err(|error| failed("prepare the server", &error))?;
+        let rows = admin
+            .query("select current_setting('server_version')", &[])
+            .await
+            .map_err(|error| failed("ask the server for its version", &error))?;
+        let server_version = rows.first().map(|row| row.get(0)).unwrap_or_default();
+        let work = sandbox.work_dir().to_owned();
+        let bindir = run(&*sandbox, ExecCommand::new(["cat", &format!("{work}/bindir")])).await?;
+        Ok(Self {
+            superuser,
+            maintenance,
+            admin,
+            // The collector gives the csvlog file this ending.
+            log: LogReader::new(format!("{work}/log/server.csv")),
+            server_version: PostgresVersion(server_version),
+            bindir: bindir.stdout.trim().to_owned(),
+            sandbox,
+        })
+    }
+
+    pub(super) fn sandbox(&self) -> &dyn Sandbox {
+        &*self.sandbox
+    }
+
+    /// A session of our superuser.
+    pub(super) async fn session(&self, database: &str) -> Result<Session, EphemeralError> {
+        open(&*self.sandbox, &self.superuser, database).await
+    }
+
+    /// A session of another role.
+    pub(super) async fn session_of(
+        &self,
+        role: &str,
+        database: &str,
+    ) -> Result<Session, EphemeralError> {
+        open(&*self.sandbox, role, database).await
+    }
+
+    /// The path of one of PostgreSQL's own programs.
+    pub(super) fn program(&self, name: &str) -> String {
+        format!("{}/{name}", self.bindir)
+    }
+
+    /// A folder inside the sandbox for dumps on their way in.
+    pub(super) fn stage_path(&self, name: &str) -> String {
+        format!("{}/stage/{name}", self.sandbox.work_dir())
+    }
+
+    /// A connection string for PostgreSQL's programs inside the sandbox.
+    pub(super) fn conninfo(&self, database: &str) -> String {
+        format!(
+            "host={} port=5432 user={} dbname={}",
+            quote_conninfo(&format!("{}/sock", self.sandbox.work_dir())),
+            quote_conninfo(&self.superuser),
+            quote_conninfo(database)
+        )
+    }
+
+    /// What PostgreSQL's programs get as environment.
+    pub(super) fn with_environment(&self, command: ExecCommand) -> ExecCommand {
+        command
+            .env("LC_ALL", "C")
+            .env("PGOPTIONS", &SESSION_OPTIONS.join(" "))
+            .env("PGAPPNAME", "pgdrill_restore")
+            .env("PSQL_HISTORY", "/dev/null")
+            .env("HOME", "/tmp")
+    }
+
+    /// Whether the server's psql has a restricted mode.
+    pub(super) fn psql_is_restrictable(&self) -> bool {
+        let Some((major, minor)) = self.server_version.major_minor() else { return false };
+        major > 17
+            || RESTRICT_SINCE.iter().any(|&(of, since)| of == major && minor >= since)
+    }
+
+    /// Free bytes where the server lives.
+    pub(super) async fn free_bytes(&self) -> Option<u64> {
+        let work = self.sandbox.work_dir().to_owned();
+        let output = run(&*self.sandbox, ExecCommand::new(["df", "-Pk", &work])).await.ok()?;
+        free_bytes_of(&output.stdout)
+    }
+
+    /// Why a session was lost: asks the sandbox what became of the server.
+    pub(super) async fn why_lost(&self, error: &SessionError) -> EphemeralError {
+        match self.sandbox.state().await {
+            Ok(SandboxState::Ended { last_lines, out_of_memory }) => {
+                EphemeralError::ServerEnded { last_lines, out_of_memory }
+            }
+            Ok(SandboxState::Running) | Err(_) => EphemeralError::Session {
+                action: "keep a session to the throwaway server".to_owned(),
+                cause: error.to_string(),
+            },
+        }
+    }
+}
+
+/// `df -P`: the fourth column of the second line, in kibibytes (POSIX).
+fn free_bytes_of(df: &str) -> Option<u64> {
+    let line = df.lines().nth(1)?;
+    let kibibytes: u64 = line.split_whitespace().nth(3)?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+async fn open(
+    sandbox: &dyn Sandbox,
+    user: &str,
+    database: &str,
+) -> Result<Session, EphemeralError> {
+    let stream = sandbox.dial().await?;
+    Session::open(stream, user, database).await.map_err(|error| EphemeralError::Session {
+        action: format!("log in to database `{database}` of the throwaway server"),
+        cause: error.to_string(),
+    })
+}
+
+/// A session of `user` as soon as the server accepts one.
+pub(super) async fn until_ready(sandbox: &dyn Sandbox, user: &str) -> Result<Session, EphemeralError> {
+    let started = Instant::now();
+    loop {
+        if let SandboxState::Ended { last_lines, .. } = sandbox.state().await? {
+            return Err(EphemeralError::ServerNotStarted { last_lines });
+        }
+        let tried = open(sandbox, user, "template1").await;
+        match tried {
+            Ok(session) => return Ok(session),
+            Err(error) if started.elapsed() > READY_LIMIT => return Err(error),
+            Err(error) => tracing::debug!(%error, "the server is not ready yet"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// For tests of what programs print.
+#[cfg(test)]
+mod tests {
+    use super::free_bytes_of;
+
+    #[test]
+    fn free_space_is_read_from_df() {
+        let df = "Filesystem 1024-blocks Used Available Capacity Mounted on\noverlay 100 40 60 40% /\n";
+        assert_eq!(free_bytes_of(df), Some(61_440));
+        assert_eq!(free_bytes_of(""), None);
+    }
+}
+
+impl Output {
+    /// Whether a program complained about a full disk.
+    pub(super) fn says_disk_full(&self) -> bool {
+        self.stderr.contains("No space left on device") || self.stderr.contains("Disk quota exceeded")
+    }
+}

@@ -1,0 +1,16 @@
+//! Restores backups into throwaway servers and finds out what is true of them.
+//!
+//! [`run_scenario`] is the main job. It never prints: everything that happens is an event, and
+//! everything that came of it is in the report it returns. It returns one whatever happens.
+
+mod checks;
+mod cluster;
+mod compare;
+mod diagnosis;
+mod globals;
+mod programs;
+mod restore;
+mod scenario_run;
+pub mod sample;
+
+pub use scenario_run::{RunOptions, run_scenario};

@@ -1,0 +1,168 @@
+//! The Docker daemon: reaching it, its images, its containers of ours.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::errors::Error as BollardError;
+use testcontainers::bollard::models::ContainerInspectResponse;
+use testcontainers::bollard::query_parameters::{
+    InspectContainerOptions, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+
+use super::EphemeralError;
+use super::sandbox::Removal;
+
+/// Labels of everything we create.
+pub(super) const LABEL_TOOL: &str = "pgdrill.tool";
+pub(super) const LABEL_RUN: &str = "pgdrill.run";
+pub(super) const LABEL_SCENARIO: &str = "pgdrill.scenario";
+pub(super) const LABEL_OWNER: &str = "pgdrill.owner";
+pub(super) const LABEL_EXPIRES: &str = "pgdrill.expires";
+
+/// The client's limit holds for a whole request, the body of an upload included: a dump that takes
+/// an hour to go in must not be cut after the usual two minutes.
+const REQUEST_LIMIT: Duration = Duration::from_secs(24 * 3600);
+/// A daemon that does not answer a ping in this time does not answer.
+const PING_LIMIT: Duration = Duration::from_secs(10);
+
+/// A daemon that answers.
+#[derive(Clone)]
+pub(super) struct Daemon {
+    pub(super) client: Docker,
+    pub(super) host: String,
+}
+
+/// An image as the daemon knows it.
+#[derive(Debug, Clone)]
+pub(super) struct Image {
+    pub(super) id: String,
+    pub(super) digest: Option<String>,
+    pub(super) volumes: Vec<String>,
+}
+
+fn host_name() -> String {
+    std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
+}
+
+impl Daemon {
+    /// Reaches the daemon that testcontainers would use (`DOCKER_HOST`, else the usual sockets).
+    pub(super) async fn reach() -> Result<Self, EphemeralError> {
+        let host = host_name();
+        let no_daemon =
+            |cause: String| EphemeralError::NoDaemon { host: host.clone(), cause };
+        let client = testcontainers::core::client::docker_client_instance()
+            .await
+            .map_err(|error| no_daemon(error.to_string()))?;
+        let ping = async {
+            // The newest API version we know may be younger than the daemon.
+            let client = client.negotiate_version().await?;
+            client.ping().await?;
+            Ok::<_, BollardError>(client)
+        };
+        let client = tokio::time::timeout(PING_LIMIT, ping)
+            .await
+            .map_err(|_| no_daemon("no answer in 10 s".to_owned()))?
+            .map_err(|error| no_daemon(error.to_string()))?;
+        Ok(Self { client: client.with_timeout(REQUEST_LIMIT), host })
+    }
+
+    /// Looks an image up; `None` where the daemon does not have it.
+    pub(super) async fn image(&self, reference: &str) -> Result<Option<Image>, EphemeralError> {
+        match self.client.inspect_image(reference).await {
+            Ok(image) => {
+                let config = image.config.unwrap_or_default();
+                Ok(Some(Image {
+                    id: image.id.unwrap_or_default(),
+                    digest: image.repo_digests.unwrap_or_default().into_iter().next(),
+                    volumes: config.volumes.unwrap_or_default(),
+                }))
+            }
+            Err(BollardError::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            Err(error) => Err(self.failed("inspect an image", &error)),
+        }
+    }
+
+    /// Bytes of memory and number of cores that the daemon's machine has.
+    pub(super) async fn memory_bytes(&self) -> Option<i64> {
+        self.client.info().await.ok()?.mem_total
+    }
+
+    /// A container by name or id; `None` where there is none.
+    pub(super) async fn container(
+        &self,
+        name: &str,
+    ) -> Result<Option<ContainerInspectResponse>, EphemeralError> {
+        match self.client.inspect_container(name, None::<InspectContainerOptions>).await {
+            Ok(container) => Ok(Some(container)),
+            Err(BollardError::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+            Err(error) => Err(self.failed("inspect a container", &error)),
+        }
+    }
+
+    /// Names and labels of every container of ours, running or not.
+    pub(super) async fn our_containers(
+        &self,
+    ) -> Result<Vec<(String, HashMap<String, String>)>, EphemeralError> {
+        let filter = HashMap::from([("label".to_owned(), vec![format!("{LABEL_TOOL}=pgdrill")])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
+        let found = self
+            .client
+            .list_containers(Some(options))
+            .await
+            .map_err(|error| self.failed("list containers", &error))?;
+        Ok(found
+            .into_iter()
+            .filter_map(|container| {
+                let name = container.names?.first()?.trim_start_matches('/').to_owned();
+                Some((name, container.labels.unwrap_or_default()))
+            })
+            .collect())
+    }
+
+    /// Removes a container and its volumes, and looks whether they are gone.
+    pub(super) async fn remove(&self, name: &str) -> Removal {
+        let mut leftovers = Vec::new();
+        let volumes = self.volumes_of(name).await;
+        for attempt in 0..20_u64 {
+            let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+            let asked = self.client.remove_container(name, Some(options)).await;
+            match self.container(name).await {
+                Ok(None) => break,
+                Ok(Some(_)) if attempt < 19 => {
+                    // "removal already in progress" and "device busy" go away by themselves.
+                    tokio::time::sleep(Duration::from_millis(100 * (attempt + 1))).await;
+                }
+                Ok(Some(_)) => {
+                    let cause = asked.err().map(|error| error.to_string()).unwrap_or_default();
+                    leftovers.push(format!("container {name} {cause}").trim().to_owned());
+                }
+                Err(error) => {
+                    leftovers.push(format!("container {name}: {error}"));
+                    break;
+                }
+            }
+        }
+        for volume in volumes {
+            match self.client.inspect_volume(&volume).await {
+                Err(BollardError::DockerResponseServerError { status_code: 404, .. }) => {}
+                Ok(_) | Err(_) => leftovers.push(format!("volume {volume}")),
+            }
+        }
+        Removal { leftovers }
+    }
+
+    async fn volumes_of(&self, name: &str) -> Vec<String> {
+        let Ok(Some(container)) = self.container(name).await else { return Vec::new() };
+        container
+            .mounts
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|mount| mount.name)
+            .collect()
+    }
+
+    pub(super) fn failed(&self, action: &str, error: &BollardError) -> EphemeralError {
+        EphemeralError::Docker { action: action.to_owned(), cause: error.to_string() }
+    }
+}

@@ -1,0 +1,153 @@
+//! Why a throwaway cluster could not be had or used. All of these are the surroundings' fault,
+//! never the backup's.
+
+use std::io;
+
+/// An error of the surroundings: daemon, binaries, kernel, disk.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EphemeralError {
+    /// No Docker daemon answers.
+    #[error("no Docker daemon answers at `{host}`")]
+    NoDaemon {
+        /// Where it was looked for.
+        host: String,
+        /// The client's error.
+        cause: String,
+    },
+    /// No engine can run, for these two reasons.
+    #[error("neither engine can run: {docker}; {local}")]
+    NoEngine {
+        /// Why not Docker.
+        docker: Box<EphemeralError>,
+        /// Why not local programs.
+        local: Box<EphemeralError>,
+    },
+    /// The image is not there and cannot be pulled.
+    #[error("image `{image}` is not on the Docker daemon and could not be pulled")]
+    ImageUnavailable {
+        /// The image's reference.
+        image: String,
+        /// The daemon's words.
+        cause: String,
+    },
+    /// A request to the Docker daemon failed.
+    #[error("the Docker daemon failed to {action}")]
+    Docker {
+        /// What was asked, as a verb phrase.
+        action: String,
+        /// The daemon's words.
+        cause: String,
+    },
+    /// No PostgreSQL server programs of a fitting major version on this machine.
+    #[error("no PostgreSQL {wanted} server programs on this machine")]
+    NoBinaries {
+        /// `15 or newer`, …
+        wanted: String,
+        /// What was found instead, for the message.
+        found: String,
+    },
+    /// The kernel or a missing program does not let us make namespaces.
+    #[error("this machine does not allow the namespaces that isolate a dump")]
+    NoNamespaces {
+        /// The kernel's or the program's words.
+        cause: String,
+    },
+    /// The local engine would have to run as an account it must not use.
+    #[error("the local engine must not run as account `{account}`")]
+    ForbiddenAccount {
+        /// The account's name.
+        account: String,
+    },
+    /// A folder or file of ours could not be used.
+    #[error("failed to {action} `{path}`")]
+    Folder {
+        /// A verb: `create`, `write`, …
+        action: &'static str,
+        /// The path.
+        path: String,
+        /// The system's error.
+        #[source]
+        source: io::Error,
+    },
+    /// The server did not start.
+    #[error("the throwaway PostgreSQL server did not start")]
+    ServerNotStarted {
+        /// The last lines of initdb or the server.
+        last_lines: String,
+    },
+    /// The server ended while it was needed.
+    #[error("the throwaway PostgreSQL server ended")]
+    ServerEnded {
+        /// Its last lines.
+        last_lines: String,
+        /// Whether the kernel killed it for memory.
+        out_of_memory: bool,
+    },
+    /// A program could not be run inside the sandbox.
+    #[error("failed to run `{program}` inside the sandbox")]
+    Exec {
+        /// The program.
+        program: String,
+        /// The engine's words.
+        cause: String,
+    },
+    /// The server refused a session or lost one.
+    #[error("failed to {action}")]
+    Session {
+        /// What was tried.
+        action: String,
+        /// The server's or the protocol's words.
+        cause: String,
+    },
+}
+
+impl EphemeralError {
+    /// What lies behind the message: the daemon's, the kernel's or the server's own words.
+    pub fn cause(&self) -> Option<String> {
+        match self {
+            Self::NoDaemon { cause, .. }
+            | Self::ImageUnavailable { cause, .. }
+            | Self::Docker { cause, .. }
+            | Self::NoNamespaces { cause }
+            | Self::Exec { cause, .. }
+            | Self::Session { cause, .. } => Some(cause.clone()),
+            Self::NoBinaries { found, .. } => Some(found.clone()),
+            Self::Folder { source, .. } => Some(source.to_string()),
+            Self::ServerNotStarted { last_lines } | Self::ServerEnded { last_lines, .. } => {
+                Some(last_lines.clone())
+            }
+            Self::ForbiddenAccount { .. } => None,
+            Self::NoEngine { docker, local } => {
+                let causes: Vec<String> =
+                    [docker, local].into_iter().filter_map(|error| error.cause()).collect();
+                Some(causes.join("; "))
+            }
+        }
+    }
+
+    /// The finding's code that this error becomes.
+    pub fn code(&self) -> crate::finding::FindingCode {
+        use crate::finding::FindingCode as Code;
+        match self {
+            Self::NoDaemon { .. } | Self::NoBinaries { .. } | Self::NoEngine { .. } => {
+                Code::EngineUnavailable
+            }
+            Self::ImageUnavailable { .. } => Code::ImageUnavailable,
+            Self::NoNamespaces { .. } | Self::ForbiddenAccount { .. } => Code::IsolationUnavailable,
+            Self::Folder { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Code::DiskFull
+            }
+            Self::ServerNotStarted { last_lines } | Self::ServerEnded { last_lines, .. }
+                if last_lines.contains("No space left on device") =>
+            {
+                Code::DiskFull
+            }
+            Self::ServerEnded { out_of_memory: true, .. } => Code::OutOfMemory,
+            Self::ServerEnded { .. } | Self::Session { .. } | Self::Exec { .. } => Code::ServerEnded,
+            Self::ServerNotStarted { .. } | Self::Docker { .. } | Self::Folder { .. } => {
+                Code::ClusterNotStarted
+            }
+        }
+    }
+}

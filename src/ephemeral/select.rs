@@ -1,0 +1,166 @@
+//! Which engine runs the server, and why.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use testcontainers::GenericImage;
+use testcontainers::ImageExt as _;
+use testcontainers::runners::AsyncRunner as _;
+
+use super::daemon::{Daemon, Image};
+use super::ledger::Ledger;
+use super::local::{self, Binaries, LocalSpec};
+use super::sandbox::{EngineChoice, EngineKind, Sandbox};
+use super::{EphemeralError, docker};
+
+/// The program that every sandbox runs first.
+pub(super) const SERVER_SCRIPT: &str = include_str!("server.sh");
+/// The image where nobody names another.
+pub const DEFAULT_IMAGE: &str = "postgres:{major}";
+
+/// What a user asks for.
+#[derive(Debug, Clone)]
+pub struct EngineRequest {
+    /// The engine.
+    pub choice: EngineChoice,
+    /// The image's reference; `{major}` stands for the major version.
+    pub image: Option<String>,
+    /// The major version that the backup needs at least.
+    pub major: u32,
+    /// A folder of PostgreSQL programs.
+    pub pg_bindir: Option<PathBuf>,
+    /// Whether to go without namespaces where the kernel does not allow them.
+    pub trust_dump: bool,
+}
+
+/// The engine that was chosen.
+pub struct Selected {
+    /// Which.
+    pub kind: EngineKind,
+    /// The image's reference, or the folder of programs.
+    pub source: String,
+    /// Why this one, for the report.
+    pub reason: String,
+    means: Means,
+}
+
+enum Means {
+    Docker { daemon: Box<Daemon>, image: Image },
+    Local { binaries: Binaries, trust_dump: bool },
+}
+
+/// What a server is started with.
+#[derive(Debug, Clone)]
+pub(crate) struct StartRequest {
+    pub(crate) run_id: String,
+    pub(crate) scenario: String,
+    /// Name of the bootstrap superuser.
+    pub(crate) superuser: String,
+    /// Lines for `postgresql.conf`.
+    pub(crate) settings: Vec<String>,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// Chooses an engine.
+///
+/// # Errors
+///
+/// When no engine that the request allows can run; with `auto` the message names both causes.
+pub async fn select(request: &EngineRequest) -> Result<Selected, EphemeralError> {
+    match request.choice {
+        EngineChoice::Docker => docker_engine(request, "asked for").await,
+        EngineChoice::Local => local_engine(request, "asked for"),
+        EngineChoice::Auto => {
+            let error = match docker_engine(request, "a Docker daemon answers and has the image").await {
+                Ok(selected) => return Ok(selected),
+                Err(error) => error,
+            };
+            match local_engine(request, &format!("Docker cannot: {error}")) {
+                Ok(selected) => Ok(selected),
+                Err(local) => Err(EphemeralError::NoEngine {
+                    docker: Box::new(error),
+                    local: Box::new(local),
+                }),
+            }
+        }
+    }
+}
+
+async fn docker_engine(
+    request: &EngineRequest,
+    reason: &str,
+) -> Result<Selected, EphemeralError> {
+    let template = request.image.as_deref().unwrap_or(DEFAULT_IMAGE);
+    let reference = template.replace("{major}", &request.major.to_string());
+    let daemon = Daemon::reach().await?;
+    let image = match daemon.image(&reference).await? {
+        Some(image) => image,
+        None => pulled(&daemon, &reference).await?,
+    };
+    Ok(Selected {
+        kind: EngineKind::Docker,
+        source: reference,
+        reason: reason.to_owned(),
+        means: Means::Docker { daemon: Box::new(daemon), image },
+    })
+}
+
+async fn pulled(daemon: &Daemon, reference: &str) -> Result<Image, EphemeralError> {
+    let unavailable = |cause: String| EphemeralError::ImageUnavailable {
+        image: reference.to_owned(),
+        cause,
+    };
+    let (name, tag) = docker::name_and_tag(reference);
+    GenericImage::new(name, tag)
+        .with_user("postgres")
+        .pull_image()
+        .await
+        .map_err(|error| unavailable(error.to_string()))?;
+    daemon
+        .image(reference)
+        .await?
+        .ok_or_else(|| unavailable("it is not there after the pull".to_owned()))
+}
+
+fn local_engine(request: &EngineRequest, reason: &str) -> Result<Selected, EphemeralError> {
+    let binaries = local::find_binaries(request.pg_bindir.as_deref(), request.major)?;
+    local::check_account()?;
+    if !request.trust_dump {
+        local::namespaces_allowed()?;
+    }
+    Ok(Selected {
+        kind: EngineKind::Local,
+        source: binaries.bindir.display().to_string(),
+        reason: reason.to_owned(),
+        means: Means::Local { binaries, trust_dump: request.trust_dump },
+    })
+}
+
+/// Starts the server's sandbox. The server may not accept sessions yet.
+pub(crate) async fn start(
+    selected: &Selected,
+    request: StartRequest,
+    ledger: &Ledger,
+) -> Result<Box<dyn Sandbox>, EphemeralError> {
+    match &selected.means {
+        Means::Docker { daemon, image } => {
+            let started = docker::start(daemon, &selected.source, image, &request, ledger).await?;
+            Ok(Box::new(started))
+        }
+        Means::Local { binaries, trust_dump } => {
+            let mut args = vec![binaries.bindir.display().to_string(), request.superuser];
+            args.extend(request.settings);
+            let spec = LocalSpec {
+                binaries: binaries.clone(),
+                trust_dump: *trust_dump,
+                temp_dir: None,
+                script: SERVER_SCRIPT.to_owned(),
+                args,
+                run_id: request.run_id,
+                scenario: request.scenario,
+                expires_at: request.expires_at,
+            };
+            Ok(Box::new(local::start(spec, ledger).await?))
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What came of a run: verdicts, results, and the tree that every report shows.
+
+mod run_report;
+mod verdict;
+
+pub use run_report::{
+    BackupFacts, CheckReport, CleanupFacts, DatabaseReport, DiskFacts, EngineFacts, IsolationFacts,
+    ObjectiveReport, Objectives, PhaseReport, REPORT_SCHEMA, RunFacts, RunReport, ScenarioReport,
+};
+pub use verdict::{
+    CheckOutcome, DatabaseOutcome, DatabaseProgress, Evidence, ExitCode, Expectation, Judgement,
+    ScenarioResult, Verdict, judge, judge_database,
+};

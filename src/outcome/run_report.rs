@@ -1,0 +1,238 @@
+//! The outcome tree. The JSON report is this type; every other report is a view of it.
+
+use serde::Serialize;
+
+use super::verdict::{
+    CheckOutcome, DatabaseOutcome, ExitCode, Expectation, ScenarioResult, Verdict,
+};
+use crate::finding::Finding;
+
+/// The version of the tree's paths.
+pub const REPORT_SCHEMA: &str = "pgdrill.report/v1";
+
+/// Everything about one run.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunReport {
+    /// [`REPORT_SCHEMA`].
+    pub schema: &'static str,
+    /// About the run itself.
+    pub run: RunFacts,
+    /// One for each scenario, in the order they ran.
+    pub scenarios: Vec<ScenarioReport>,
+}
+
+impl RunReport {
+    /// The exit code that speaks for every scenario.
+    pub fn exit_code(&self) -> ExitCode {
+        self.scenarios
+            .iter()
+            .map(|scenario| ExitCode::of_scenario(scenario.result, &scenario.findings))
+            .reduce(ExitCode::worse)
+            .unwrap_or(ExitCode::Errored)
+    }
+}
+
+/// About a run.
+#[derive(Debug, Clone, Serialize)]
+pub struct RunFacts {
+    /// Unique.
+    pub id: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// RFC 3339.
+    pub finished_at: String,
+    /// pgdrill's version.
+    pub tool_version: String,
+    /// `CI` job, or the command.
+    pub trigger: String,
+}
+
+/// About one scenario.
+#[derive(Debug, Clone, Serialize)]
+pub struct ScenarioReport {
+    /// Its name: stable, JUnit suite and metric label.
+    pub name: String,
+    /// The file it was read from.
+    pub file: Option<String>,
+    /// About the backup.
+    pub verdict: Verdict,
+    /// About the scenario.
+    pub result: ScenarioResult,
+    /// Whether the verdict is the expected one.
+    pub expectation: Expectation,
+    /// The thing under test.
+    pub backup: BackupFacts,
+    /// The throwaway server; none was started where this is missing.
+    pub engine: Option<EngineFacts>,
+    /// Every selected database, in the archive's order.
+    pub databases: Vec<DatabaseReport>,
+    /// Every check, in the scenario's order.
+    pub checks: Vec<CheckReport>,
+    /// What belongs to no single database.
+    pub findings: Vec<Finding>,
+    /// Times that add up to the whole.
+    pub phases: Vec<PhaseReport>,
+    /// Recovery objectives.
+    pub objectives: Objectives,
+    /// Space.
+    pub disk: DiskFacts,
+    /// What was left.
+    pub cleanup: CleanupFacts,
+    /// What nobody looked at, one sentence each.
+    pub not_tested: Vec<String>,
+}
+
+impl ScenarioReport {
+    /// Every finding: the scenario's own, then each database's.
+    pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .chain(self.databases.iter().flat_map(|database| &database.findings))
+    }
+
+    /// How many databases were restored.
+    pub fn restored(&self) -> usize {
+        self.databases
+            .iter()
+            .filter(|database| database.outcome == DatabaseOutcome::Restored)
+            .count()
+    }
+}
+
+/// About a backup.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct BackupFacts {
+    /// Where it lies.
+    pub path: String,
+    /// Its shape.
+    pub format: String,
+    /// Size on disk.
+    pub bytes: u64,
+    /// Of the file.
+    pub sha256: Option<String>,
+    /// From inside, or from its sidecar; never file times.
+    pub created_at: Option<String>,
+    /// The server that was dumped.
+    pub server_version: Option<String>,
+    /// Bytes read from it in all.
+    pub bytes_read: u64,
+}
+
+/// About the throwaway server.
+#[derive(Debug, Clone, Serialize)]
+pub struct EngineFacts {
+    /// `docker` or `local`.
+    pub kind: String,
+    /// The image's reference.
+    pub image: Option<String>,
+    /// Its content digest.
+    pub image_digest: Option<String>,
+    /// What the server says it is.
+    pub server_version: String,
+    /// Why this engine.
+    pub reason: String,
+    /// As observed.
+    pub isolation: IsolationFacts,
+}
+
+/// How isolated the server was, as observed.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct IsolationFacts {
+    /// `container`, `namespaces` or `none`.
+    pub boundary: String,
+    /// Whether nothing but its own loopback could be reached.
+    pub network_isolated: bool,
+    /// Facts, one each.
+    pub facts: Vec<String>,
+}
+
+/// About one database.
+#[derive(Debug, Clone, Serialize)]
+pub struct DatabaseReport {
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub outcome: DatabaseOutcome,
+    /// Bytes of its dump in the archive.
+    pub archive_bytes: u64,
+    /// Its size after the restore.
+    pub restored_bytes: Option<u64>,
+    /// From its turn to its end.
+    pub duration_seconds: f64,
+    /// Entries of its table of contents that were found in the catalog.
+    pub entries_compared: u64,
+    /// Tables that have rows in the dump and were looked at.
+    pub tables_compared: u64,
+    /// What was found about it.
+    pub findings: Vec<Finding>,
+}
+
+/// About one check.
+#[derive(Debug, Clone, Serialize)]
+pub struct CheckReport {
+    /// `query` or `no_rows`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// The database it asks.
+    pub database: String,
+    /// What became of it.
+    pub outcome: CheckOutcome,
+    /// What should be.
+    pub expected: String,
+    /// What is.
+    pub observed: String,
+    /// How long it took.
+    pub duration_seconds: f64,
+    /// Its line in the scenario file.
+    pub line: Option<u64>,
+}
+
+/// A part of the run's time.
+#[derive(Debug, Clone, Serialize)]
+pub struct PhaseReport {
+    /// `read`, `start`, `globals`, `databases`, `checks`, `cleanup`.
+    pub name: String,
+    /// How long it took.
+    pub duration_seconds: f64,
+}
+
+/// Recovery objectives; none are set where these are missing.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Objectives {
+    /// Recovery time.
+    pub rto: Option<ObjectiveReport>,
+    /// Recovery point.
+    pub rpo: Option<ObjectiveReport>,
+}
+
+/// One objective.
+#[derive(Debug, Clone, Serialize)]
+pub struct ObjectiveReport {
+    /// What was promised.
+    pub target_seconds: f64,
+    /// What it took.
+    pub measured_seconds: f64,
+    /// Whether it was kept.
+    pub met: bool,
+}
+
+/// Space where the throwaway server lived.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct DiskFacts {
+    /// The folder inside the sandbox.
+    pub temp_path: Option<String>,
+    /// The most that was seen in use.
+    pub peak_bytes: Option<u64>,
+    /// Free before the restore.
+    pub free_bytes: Option<u64>,
+}
+
+/// What was left after the sandbox had been removed.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CleanupFacts {
+    /// Whether nothing was left.
+    pub complete: bool,
+    /// What was.
+    pub leftovers: Vec<String>,
+}

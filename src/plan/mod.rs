@@ -1,0 +1,138 @@
+//! Scenario × backup → plan: which databases, in which order, on which server. Pure.
+
+use std::collections::BTreeSet;
+
+use glob::Pattern;
+
+use crate::backup::BackupInventory;
+use crate::finding::{Finding, FindingCode};
+use crate::scenario::Scenario;
+
+/// The server's major version where neither backup nor scenario names one.
+pub const DEFAULT_MAJOR: u32 = 17;
+
+/// What will be done.
+#[derive(Debug, Clone)]
+pub struct RestorePlan {
+    /// Indices into [`BackupInventory::databases`], in the archive's order.
+    pub databases: Vec<usize>,
+    /// Indices of the databases that the scenario leaves out.
+    pub excluded: Vec<usize>,
+    /// The server's major version.
+    pub major: u32,
+    /// Name of the bootstrap superuser that the source had; ours is another.
+    pub bootstrap_role: Option<String>,
+    /// Roles that a single dump names and that have to be made up.
+    pub placeholder_roles: BTreeSet<String>,
+    /// Tablespaces that a single dump names and that have to be made up.
+    pub placeholder_tablespaces: BTreeSet<String>,
+    /// Bytes that the restore needs at its peak: an estimate on the safe side.
+    pub space_bytes: u64,
+    /// What is left out or made up, for the report.
+    pub not_tested: Vec<String>,
+    /// What makes the plan impossible.
+    pub findings: Vec<Finding>,
+}
+
+/// Bytes of an empty cluster and its log of changes.
+const CLUSTER_BYTES: u64 = 200 * 1_000_000;
+/// Bytes of an empty database.
+const DATABASE_BYTES: u64 = 8 * 1_000_000;
+
+/// Builds the plan.
+pub fn build(scenario: &Scenario, inventory: &BackupInventory) -> RestorePlan {
+    let patterns = |globs: &[String]| -> Vec<Pattern> {
+        globs.iter().filter_map(|glob| Pattern::new(glob).ok()).collect()
+    };
+    let (only, exclude) = (patterns(&scenario.only), patterns(&scenario.exclude));
+    let wanted = |name: &str| {
+        only.iter().any(|glob| glob.matches(name)) && !exclude.iter().any(|glob| glob.matches(name))
+    };
+    let (databases, excluded): (Vec<usize>, Vec<usize>) =
+        (0..inventory.databases.len()).partition(|&index| wanted(&inventory.databases[index].name));
+    let mut plan = RestorePlan {
+        major: scenario.major.or_else(|| inventory.needs_major()).unwrap_or(DEFAULT_MAJOR),
+        bootstrap_role: inventory
+            .globals
+            .as_ref()
+            .and_then(|globals| globals.bootstrap_role.clone()),
+        placeholder_roles: BTreeSet::new(),
+        placeholder_tablespaces: BTreeSet::new(),
+        space_bytes: 0,
+        not_tested: Vec::new(),
+        findings: Vec::new(),
+        databases,
+        excluded,
+    };
+    if plan.databases.is_empty() && !inventory.databases.is_empty() {
+        let message = format!(
+            "`only` {:?} and `exclude` {:?} leave none of the backup's {}",
+            scenario.only,
+            scenario.exclude,
+            crate::text::counted(inventory.databases.len(), "database")
+        );
+        plan.findings.push(Finding::new(FindingCode::NoDatabaseSelected, message));
+    }
+    if !inventory.format.is_cluster() {
+        placeholders(&mut plan, inventory);
+    }
+    space(&mut plan, inventory);
+    not_tested(&mut plan, scenario, inventory);
+    plan
+}
+
+fn placeholders(plan: &mut RestorePlan, inventory: &BackupInventory) {
+    for &index in &plan.databases {
+        let database = &inventory.databases[index];
+        // `pg_…` roles and tablespaces are the server's own, or reserved.
+        let ours = |name: &&String| !name.starts_with("pg_");
+        plan.placeholder_roles.extend(database.roles_named.iter().filter(ours).cloned());
+        plan.placeholder_tablespaces
+            .extend(database.tablespaces_named.iter().filter(ours).cloned());
+    }
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+    if !plan.placeholder_roles.is_empty() {
+        plan.not_tested.push(format!(
+            "roles: a single dump carries none; made up as placeholders: {}",
+            list(&plan.placeholder_roles)
+        ));
+    } else {
+        plan.not_tested.push("roles: a single dump carries none".to_owned());
+    }
+    if !plan.placeholder_tablespaces.is_empty() {
+        plan.not_tested.push(format!(
+            "tablespaces: a single dump carries none; made up as placeholders: {}",
+            list(&plan.placeholder_tablespaces)
+        ));
+    }
+}
+
+/// The largest dump lies staged beside what has been restored from all of them; indexes take about
+/// as much as the data they cover.
+fn space(plan: &mut RestorePlan, inventory: &BackupInventory) {
+    let selected = || plan.databases.iter().map(|&index| &inventory.databases[index]);
+    let staged = selected().map(|database| database.archive_bytes).max().unwrap_or(0);
+    let restored: u64 = selected()
+        .map(|database| database.data_bytes.saturating_mul(2).saturating_add(DATABASE_BYTES))
+        .fold(0, u64::saturating_add);
+    plan.space_bytes = CLUSTER_BYTES.saturating_add(staged).saturating_add(restored);
+}
+
+fn not_tested(plan: &mut RestorePlan, scenario: &Scenario, inventory: &BackupInventory) {
+    for &index in &plan.excluded {
+        let name = &inventory.databases[index].name;
+        plan.not_tested.push(format!("{name}: left out by the scenario"));
+    }
+    for &index in &plan.databases {
+        plan.not_tested.extend(inventory.databases[index].not_tested.iter().cloned());
+    }
+    if inventory.needs_major().is_none() && scenario.major.is_none() {
+        plan.not_tested.push(format!(
+            "the backup does not say which server made it: restored into PostgreSQL {DEFAULT_MAJOR}"
+        ));
+    }
+    plan.not_tested.push(
+        "restore time: measured with fsync off on a throwaway server, a real restore is slower"
+            .to_owned(),
+    );
+}

@@ -1,0 +1,12 @@
+//! Talking to a PostgreSQL server: sessions, its catalogs, its log, its error codes.
+//!
+//! The only place that names `tokio_postgres`. Knows nothing of how the server was started.
+
+pub(crate) mod catalog;
+pub(crate) mod check_session;
+mod log;
+mod session;
+pub mod sqlstate;
+
+pub(crate) use log::{LogReader, ServerMessage};
+pub(crate) use session::{SESSION_OPTIONS, Session, SessionError};

@@ -1,0 +1,117 @@
+//! One session over whatever stream leads to the server.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, NoTls, Row};
+
+/// How long a server may take to accept a session.
+const CONNECT_LIMIT: Duration = Duration::from_secs(20);
+
+/// An error that the server has sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerError {
+    pub(crate) sqlstate: String,
+    pub(crate) message: String,
+}
+
+/// Why a statement gave no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum SessionError {
+    /// The server refused it.
+    #[error("{}", .0.message)]
+    Server(ServerError),
+    /// The session is gone, or never was.
+    #[error("the session to the server was lost: {0}")]
+    Lost(String),
+}
+
+impl From<tokio_postgres::Error> for SessionError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(server) => Self::Server(ServerError {
+                sqlstate: server.code().code().to_owned(),
+                message: server.message().to_owned(),
+            }),
+            None => Self::Lost(error.to_string()),
+        }
+    }
+}
+
+/// A session. Dropping it ends it.
+pub(crate) struct Session {
+    client: Client,
+    driver: JoinHandle<()>,
+}
+
+impl Session {
+    /// Logs in over `stream`. Settings that a role or database may bring are overridden: a restored
+    /// `ALTER ROLE ALL SET default_transaction_read_only = on` must not change what we see.
+    pub(crate) async fn open<S>(
+        stream: S,
+        user: &str,
+        database: &str,
+    ) -> Result<Self, SessionError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let mut config = Config::new();
+        config
+            .user(user)
+            .dbname(database)
+            .application_name("pgdrill")
+            .options(SESSION_OPTIONS.join(" ").as_str());
+        let connected = tokio::time::timeout(CONNECT_LIMIT, config.connect_raw(stream, NoTls));
+        let (client, connection) = connected
+            .await
+            .map_err(|_| SessionError::Lost("the server did not answer in 20 s".to_owned()))??;
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a session ended");
+            }
+        });
+        Ok(Self { client, driver })
+    }
+
+    /// Runs one or more statements, as psql would: no parameters, no result.
+    pub(crate) async fn execute(&self, sql: &str) -> Result<(), SessionError> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    /// Runs one prepared statement.
+    pub(crate) async fn query(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, SessionError> {
+        Ok(self.client.query(sql, parameters).await?)
+    }
+
+    /// The client, for what needs more than these.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+/// Options of every session of ours, and of `pg_restore` and psql through `PGOPTIONS`: what comes
+/// from the client wins over what a restored role or database sets.
+pub(crate) const SESSION_OPTIONS: [&str; 10] = [
+    "-c default_transaction_read_only=off",
+    "-c statement_timeout=0",
+    "-c lock_timeout=0",
+    "-c idle_in_transaction_session_timeout=0",
+    "-c log_min_messages=warning",
+    "-c log_min_error_statement=panic",
+    "-c lc_messages=C",
+    "-c standard_conforming_strings=on",
+    "-c synchronous_commit=off",
+    "-c DateStyle=ISO",
+];

@@ -1,0 +1,13 @@
+//! What stays of a run: one file for each format. Every format is a view of [`RunReport`].
+
+mod json;
+mod junit;
+mod sanitize;
+mod write;
+
+pub use json::to_json;
+pub use junit::to_junit;
+pub use write::{ReportPaths, check_destinations, write_all};
+
+#[cfg(doc)]
+use crate::outcome::RunReport;
