@@ -102,7 +102,7 @@ fn read_dump(
 ) -> io::Result<Member> {
     let mut dump = match intake::content_of(head) {
         Content::Empty => empty(place),
-        Content::CustomDump => from_custom(place, &custom::read(reader)),
+        Content::CustomDump => from_custom(place, custom::read(reader)),
         Content::Text if is_globals_name(place.name) => return globals(reader),
         Content::Text => from_plain(place, sql::inspect(reader)),
         Content::Zstd => return Ok(Member::Unsupported("zstd compression")),
@@ -186,9 +186,8 @@ fn damaged_gzip(place: &MemberPlace<'_>, error: &io::Error) -> DatabaseDump {
     dump
 }
 
-fn from_custom(place: &MemberPlace<'_>, custom: &CustomDump) -> DatabaseDump {
+fn from_custom(place: &MemberPlace<'_>, custom: CustomDump) -> DatabaseDump {
     let mut dump = blank(place, DumpFormat::Custom);
-    dump.entries.clone_from(&custom.entries);
     dump.has_table_of_contents = true;
     dump.data_bytes = custom
         .entries
@@ -233,6 +232,7 @@ fn from_custom(place: &MemberPlace<'_>, custom: &CustomDump) -> DatabaseDump {
             dump.roles_named.extend(sql::roles_named_in(&entry.definition));
         }
     }
+    dump.entries = custom.entries;
     for damage in &custom.damage {
         let code = match damage.kind {
             DamageKind::Empty => FindingCode::DumpEmpty,
@@ -248,7 +248,7 @@ fn from_custom(place: &MemberPlace<'_>, custom: &CustomDump) -> DatabaseDump {
         let message = match code {
             FindingCode::DumpTruncated => format!("the dump `{}` ends too early", place.name),
             FindingCode::FormatNotSupported => {
-                format!("`{}` is no pg_dump archive that pg_restore can read", place.name)
+                format!("`{}` is in a form that this version does not read", place.name)
             }
             _ => format!("the dump `{}` is damaged", place.name),
         };

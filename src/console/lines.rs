@@ -195,8 +195,11 @@ fn describe_finding(finding: &Finding, style: Style) -> String {
     if finding.count > 1 {
         line("Count", &format!("{} errors in all: this one, and what follows from it", finding.count));
     }
+    if !finding.remedy.is_empty() {
+        text.push_str("\n         How to fix:");
+    }
     for (index, step) in finding.remedy.iter().enumerate() {
-        line(if index == 0 { "How to fix" } else { "          " }, step);
+        text.push_str(&format!("\n           {}. {step}", index + 1));
     }
     text
 }

@@ -83,7 +83,7 @@ async fn ask(
     role: &str,
     check: &Check,
 ) -> Result<(CheckOutcome, String), EphemeralError> {
-    let session = cluster.session_of(role, &check.database).await?;
+    let session = cluster.reader_session(role, &check.database).await?;
     let answer = match &check.kind {
         CheckKind::Query(_) => check_session::ask_value(&session, &check.sql).await,
         CheckKind::NoRows => check_session::ask_rows(&session, &check.sql).await,

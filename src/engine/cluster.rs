@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::programs::{Output, run};
 use crate::backup::PostgresVersion;
 use crate::ephemeral::{EphemeralError, ExecCommand, Sandbox, SandboxState};
-use crate::postgres::{LogReader, SESSION_OPTIONS, Session, SessionError};
+use crate::postgres::{LogReader, READER_OPTIONS, SUPERUSER_OPTIONS, Session, SessionError};
 use crate::text::{quote_conninfo, quote_identifier};
 
 /// A server that is not ready by then will not be.
@@ -70,12 +70,15 @@ impl Cluster {
         let server_version = rows.first().map(|row| row.get(0)).unwrap_or_default();
         let work = sandbox.work_dir().to_owned();
         let bindir = run(&*sandbox, ExecCommand::new(["cat", &format!("{work}/bindir")])).await?;
+        // The collector gives the csvlog file this ending.
+        let mut log = LogReader::new(format!("{work}/log/server.csv"));
+        // What was said while the server came up is not the backup's doing.
+        log.errors(&admin).await.map_err(|error| failed("read the server's log", &error))?;
         Ok(Self {
             superuser,
             maintenance,
             admin,
-            // The collector gives the csvlog file this ending.
-            log: LogReader::new(format!("{work}/log/server.csv")),
+            log,
             server_version: PostgresVersion(server_version),
             bindir: bindir.stdout.trim().to_owned(),
             sandbox,
@@ -91,13 +94,13 @@ impl Cluster {
         open(&*self.sandbox, &self.superuser, database).await
     }
 
-    /// A session of another role.
-    pub(super) async fn session_of(
+    /// A session of a role that may only read.
+    pub(super) async fn reader_session(
         &self,
         role: &str,
         database: &str,
     ) -> Result<Session, EphemeralError> {
-        open(&*self.sandbox, role, database).await
+        open_with(&*self.sandbox, role, database, READER_OPTIONS).await
     }
 
     /// The path of one of PostgreSQL's own programs.
@@ -124,7 +127,7 @@ impl Cluster {
     pub(super) fn with_environment(&self, command: ExecCommand) -> ExecCommand {
         command
             .env("LC_ALL", "C")
-            .env("PGOPTIONS", &SESSION_OPTIONS.join(" "))
+            .env("PGOPTIONS", SUPERUSER_OPTIONS)
             .env("PGAPPNAME", "pgdrill_restore")
             .env("PSQL_HISTORY", "/dev/null")
             .env("HOME", "/tmp")
@@ -165,13 +168,23 @@ fn free_bytes_of(df: &str) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-async fn open(
+/// A superuser's session.
+pub(super) async fn open(
     sandbox: &dyn Sandbox,
     user: &str,
     database: &str,
 ) -> Result<Session, EphemeralError> {
+    open_with(sandbox, user, database, SUPERUSER_OPTIONS).await
+}
+
+async fn open_with(
+    sandbox: &dyn Sandbox,
+    user: &str,
+    database: &str,
+    options: &str,
+) -> Result<Session, EphemeralError> {
     let stream = sandbox.dial().await?;
-    Session::open(stream, user, database).await.map_err(|error| EphemeralError::Session {
+    Session::open(stream, user, database, options).await.map_err(|error| EphemeralError::Session {
         action: format!("log in to database `{database}` of the throwaway server"),
         cause: error.to_string(),
     })

@@ -16,6 +16,8 @@ const NAMED: usize = 8;
 pub(super) struct Comparison {
     pub(super) entries: u64,
     pub(super) tables: u64,
+    /// Tables of which the dump does not tell whether it holds rows.
+    pub(super) tables_unknown: usize,
     pub(super) findings: Vec<Finding>,
     /// Kinds of entries that nobody looked at, with their number.
     pub(super) not_compared: BTreeMap<String, u64>,
@@ -63,10 +65,12 @@ pub(super) async fn compare(
     let tables: Vec<(String, String)> = dump
         .entries
         .iter()
-        .filter(|entry| entry.has_rows())
+        .filter(|entry| entry.has_rows() == Some(true))
         .map(|entry| (entry.schema.clone().unwrap_or_default(), entry.tag.clone()))
         .collect();
     comparison.tables = tables.len() as u64;
+    comparison.tables_unknown =
+        dump.entries.iter().filter(|entry| entry.has_rows().is_none()).count();
     let empty = catalog::empty_tables(session, &tables).await?;
     if !empty.is_empty() {
         let names: Vec<String> =

@@ -376,19 +376,13 @@ async fn start_psql(cluster: &Cluster, database: &str) -> Result<Feeding, Epheme
         "--output=/dev/null".to_owned(),
         format!("--dbname={}", cluster.conninfo(database)),
     ]);
-    let command = cluster.with_environment(command).env("PGOPTIONS", &psql_options());
+    let command = cluster.with_environment(command);
     let mut psql = Feeding::start(cluster.sandbox(), command).await?;
     if cluster.psql_is_restrictable() {
         // Only who knows the token could leave restricted mode again.
         psql.write(format!("\\restrict {}\n", crate::random::hex(16)).as_bytes()).await;
     }
     Ok(psql)
-}
-
-/// Globals may make tablespaces inside the data folder: `LOCATION ''`, PostgreSQL 15, and the minor
-/// releases of August 2022 before it. Sessions of `pg_restore` do not need it.
-fn psql_options() -> String {
-    crate::postgres::SESSION_OPTIONS.join(" ")
 }
 
 fn add(whole: &mut Output, (output, was_deaf): (Output, bool)) {

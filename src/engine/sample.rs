@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::cluster::until_ready;
+use super::cluster::{open, until_ready};
 use super::programs::collect_into;
 use super::scenario_run::RunOptions;
 use crate::backup::PostgresVersion;
@@ -22,7 +22,7 @@ use crate::ephemeral::{
 };
 use crate::outcome::ExitCode;
 use crate::plan::DEFAULT_MAJOR;
-use crate::postgres::{Session, SessionError};
+use crate::postgres::SessionError;
 use crate::text::quote_conninfo;
 
 const SQL: &str = include_str!("sample.sql");
@@ -193,9 +193,7 @@ async fn fill_and_dump(
             continue;
         }
         let (name, sql) = part.split_once('\n').unwrap_or((part, ""));
-        let stream = sandbox.dial().await?;
-        let session =
-            Session::open(stream, BOOTSTRAP, name).await.map_err(|error| refused(&error))?;
+        let session = open(sandbox, BOOTSTRAP, name).await?;
         session.execute(sql).await.map_err(|error| refused(&error))?;
         names.push(name.to_owned());
     }

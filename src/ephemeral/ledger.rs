@@ -165,7 +165,10 @@ impl Ledger {
     pub fn enter(&self, entry: &Entry) -> Result<Receipt, EphemeralError> {
         let suffix = match &entry.resource {
             Resource::Container { name, .. } => format!("-{name}"),
-            Resource::Local { .. } => "-local".to_owned(),
+            Resource::Local { folder, .. } => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                format!("-{name}")
+            }
         };
         let path = self.path(&entry.run_id, &suffix);
         let receipt = Receipt { path };

@@ -11,6 +11,7 @@ use super::EphemeralError;
 use super::daemon::{Daemon, LABEL_EXPIRES, LABEL_OWNER};
 use super::ledger::{Ledger, Owner, OwnerState, Resource};
 use super::local;
+use super::sandbox::Removal;
 
 /// What was done about one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +93,11 @@ pub async fn sweep(ledger: &Ledger) -> SweepReport {
             Resource::Local { folder, .. } => {
                 let what = format!("folder {}", folder.display());
                 let existed = folder.exists();
-                let removal = local::sweep_local(&entry.resource);
+                let resource = entry.resource.clone();
+                let swept = tokio::task::spawn_blocking(move || local::sweep_local(&resource)).await;
+                let removal = swept.unwrap_or_else(|error| Removal {
+                    leftovers: vec![format!("{what}: {error}")],
+                });
                 if removal.leftovers.is_empty() {
                     receipt.strike();
                     if existed {

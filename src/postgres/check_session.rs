@@ -25,6 +25,8 @@ pub(crate) async fn make_reader(
 ) -> Result<(), SessionError> {
     let role = quote_identifier(role);
     admin.execute(&format!("create role {role} login bypassrls")).await?;
+    // Large objects have rights of their own, which no predefined role has.
+    admin.execute(&format!("alter role {role} set lo_compat_privileges = on")).await?;
     if major >= 14 {
         admin.execute(&format!("grant pg_read_all_data to {role}")).await?;
     }

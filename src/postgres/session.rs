@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
@@ -40,10 +39,9 @@ impl From<tokio_postgres::Error> for SessionError {
     }
 }
 
-/// A session. Dropping it ends it.
+/// A session. Dropping it says goodbye to the server and ends it.
 pub(crate) struct Session {
     client: Client,
-    driver: JoinHandle<()>,
 }
 
 impl Session {
@@ -53,6 +51,7 @@ impl Session {
         stream: S,
         user: &str,
         database: &str,
+        options: &str,
     ) -> Result<Self, SessionError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -62,17 +61,19 @@ impl Session {
             .user(user)
             .dbname(database)
             .application_name("pgdrill")
-            .options(SESSION_OPTIONS.join(" ").as_str());
+            .options(options);
         let connected = tokio::time::timeout(CONNECT_LIMIT, config.connect_raw(stream, NoTls));
         let (client, connection) = connected
             .await
             .map_err(|_| SessionError::Lost("the server did not answer in 20 s".to_owned()))??;
-        let driver = tokio::spawn(async move {
+        // Ends by itself, after a goodbye, once the client is gone: a connection that is cut would
+        // be an error in the server's log.
+        tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a session ended");
             }
         });
-        Ok(Self { client, driver })
+        Ok(Self { client })
     }
 
     /// Runs one or more statements, as psql would: no parameters, no result.
@@ -95,23 +96,14 @@ impl Session {
     }
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
+/// Options of our superuser's sessions, and of `pg_restore` and psql through `PGOPTIONS`: what
+/// comes from the client wins over what a restored role or database sets.
+pub(crate) const SUPERUSER_OPTIONS: &str = "-c default_transaction_read_only=off \
+    -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 \
+    -c log_min_messages=warning -c log_min_error_statement=panic -c lc_messages=C \
+    -c standard_conforming_strings=on -c synchronous_commit=off -c DateStyle=ISO";
 
-/// Options of every session of ours, and of `pg_restore` and psql through `PGOPTIONS`: what comes
-/// from the client wins over what a restored role or database sets.
-pub(crate) const SESSION_OPTIONS: [&str; 10] = [
-    "-c default_transaction_read_only=off",
-    "-c statement_timeout=0",
-    "-c lock_timeout=0",
-    "-c idle_in_transaction_session_timeout=0",
-    "-c log_min_messages=warning",
-    "-c log_min_error_statement=panic",
-    "-c lc_messages=C",
-    "-c standard_conforming_strings=on",
-    "-c synchronous_commit=off",
-    "-c DateStyle=ISO",
-];
+/// Options of a session without superuser's rights, which may only read.
+pub(crate) const READER_OPTIONS: &str = "-c default_transaction_read_only=on \
+    -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 \
+    -c standard_conforming_strings=on -c DateStyle=ISO";

@@ -130,9 +130,11 @@ fn describe(finding: &Finding) -> String {
     if finding.count > 1 {
         line("Count", &finding.count.to_string());
     }
+    if !finding.remedy.is_empty() {
+        text.push_str("\n  How to fix:");
+    }
     for (index, step) in finding.remedy.iter().enumerate() {
-        let label = if index == 0 { "How to fix" } else { "then" };
-        line(label, step);
+        text.push_str(&format!("\n    {}. {step}", index + 1));
     }
     text
 }

@@ -1,0 +1,893 @@
+//! Archives written here, for what no real `pg_dump` at hand writes.
+
+use std::io::{self, Read, Write};
+
+use flate2::write::ZlibEncoder;
+
+use super::{Random, entry, findings, lines, read_bytes};
+use crate::backup::custom::rows::Rows;
+use crate::backup::custom::{Compression, DamageKind, read_limited};
+
+const EMPTY: (DamageKind, &str, &str) = (DamageKind::Empty, "-", "the dump is empty");
+
+#[derive(Clone)]
+struct Entry {
+    id: i64,
+    kind: &'static str,
+    tag: &'static str,
+    definition: &'static str,
+    copy: &'static str,
+    section: i64,
+    had_dumper: i64,
+    state: u8,
+    with_oids: Option<&'static str>,
+    oid: Option<&'static str>,
+    dependency: &'static str,
+}
+
+fn schema_entry(id: i64, kind: &'static str, tag: &'static str, definition: &'static str) -> Entry {
+    Entry {
+        id,
+        kind,
+        tag,
+        definition,
+        copy: "",
+        section: 2,
+        had_dumper: 0,
+        state: 3,
+        with_oids: Some("false"),
+        oid: Some("1259"),
+        dependency: "7",
+    }
+}
+
+fn data_entry(id: i64, tag: &'static str) -> Entry {
+    Entry {
+        copy: "COPY public.t (a) FROM stdin;\n",
+        section: 3,
+        had_dumper: 1,
+        state: 2,
+        ..schema_entry(id, "TABLE DATA", tag, "")
+    }
+}
+
+/// A block: its type, its dump id, and its streams with the OID before each (none: no OIDs).
+#[derive(Clone)]
+struct Block {
+    kind: u8,
+    id: i64,
+    streams: Vec<(Option<i64>, Vec<u8>)>,
+}
+
+fn rows_block(id: i64, rows: &str) -> Block {
+    Block {
+        kind: 1,
+        id,
+        streams: vec![(None, format!("{rows}\\.\n\n\n").into_bytes())],
+    }
+}
+
+#[derive(Clone)]
+struct Archive {
+    version: (u8, u8),
+    int_size: u8,
+    offset_size: u8,
+    format: u8,
+    compression: i64,
+    count: Option<i64>,
+    entries: Vec<Entry>,
+    blocks: Vec<Block>,
+    /// Streams are in `blocks` as they are to lie in the archive.
+    raw: bool,
+}
+
+impl Archive {
+    /// Two tables, `a` with two rows and `b` with one.
+    fn new(version: u8) -> Self {
+        Self {
+            version: (1, version),
+            int_size: 4,
+            offset_size: 8,
+            format: 1,
+            compression: if version >= 15 { 1 } else { -1 },
+            count: None,
+            entries: vec![
+                schema_entry(
+                    1,
+                    "ENCODING",
+                    "ENCODING",
+                    "SET client_encoding = 'WIN1251';\n",
+                ),
+                data_entry(2, "a"),
+                data_entry(3, "b"),
+            ],
+            blocks: vec![rows_block(2, "1\n2\n"), rows_block(3, "3\n")],
+            raw: false,
+        }
+    }
+
+    /// Two large objects, 10 and 3000000000, listed as the version does it.
+    fn with_blobs(version: u8) -> Self {
+        let mut archive = Self::new(version);
+        if version >= 16 {
+            archive.entries.push(schema_entry(
+                4,
+                "BLOB METADATA",
+                "10..3000000000",
+                "10\n3000000000",
+            ));
+        } else {
+            archive
+                .entries
+                .push(schema_entry(4, "BLOB", "10", "SELECT lo_create(10);"));
+            archive.entries.push(schema_entry(
+                5,
+                "BLOB",
+                "3000000000",
+                "SELECT lo_create(3000000000);",
+            ));
+        }
+        archive.entries.push(Entry {
+            kind: "BLOBS",
+            copy: "",
+            ..data_entry(6, "BLOBS")
+        });
+        let streams = vec![
+            (Some(10), b"ten".to_vec()),
+            (Some(3_000_000_000 - (1 << 32)), Vec::new()),
+        ];
+        archive.blocks.push(Block {
+            kind: 3,
+            id: 6,
+            streams,
+        });
+        archive
+    }
+
+    fn entry(mut self, index: usize, change: impl Fn(&mut Entry)) -> Self {
+        change(&mut self.entries[index]);
+        self
+    }
+
+    fn block(mut self, index: usize, change: impl Fn(&mut Block)) -> Self {
+        change(&mut self.blocks[index]);
+        self
+    }
+
+    fn with(mut self, change: impl Fn(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn int(&self, value: i64, out: &mut Vec<u8>) {
+        out.push(u8::from(value < 0));
+        out.extend(&value.unsigned_abs().to_le_bytes()[..usize::from(self.int_size)]);
+    }
+
+    fn text(&self, text: Option<&[u8]>, out: &mut Vec<u8>) {
+        self.int(
+            text.map_or(-1, |text| i64::try_from(text.len()).unwrap()),
+            out,
+        );
+        out.extend(text.unwrap_or_default());
+    }
+
+    fn head(&self, offsets: &[(i64, u64)]) -> Vec<u8> {
+        let mut out = b"PGDMP".to_vec();
+        out.extend([
+            self.version.0,
+            self.version.1,
+            0,
+            self.int_size,
+            self.offset_size,
+            self.format,
+        ]);
+        if self.version.1 >= 15 {
+            out.extend(&self.compression.to_le_bytes()[..1]);
+        } else {
+            self.int(self.compression, &mut out);
+        }
+        for field in [5, 4, 3, 2, 0, 99, 0] {
+            self.int(field, &mut out);
+        }
+        for text in [&b"\xcf\xf0"[..], b"9.6.24", b"12.1"] {
+            self.text(Some(text), &mut out);
+        }
+        self.int(
+            self.count
+                .unwrap_or(i64::try_from(self.entries.len()).unwrap()),
+            &mut out,
+        );
+        for entry in &self.entries {
+            self.int(entry.id, &mut out);
+            self.int(entry.had_dumper, &mut out);
+            self.text(Some(b"1259"), &mut out);
+            self.text(entry.oid.map(str::as_bytes), &mut out);
+            self.text(Some(entry.tag.as_bytes()), &mut out);
+            self.text(Some(entry.kind.as_bytes()), &mut out);
+            self.int(entry.section, &mut out);
+            for text in [
+                Some(entry.definition),
+                Some("DROP it"),
+                Some(entry.copy),
+                Some("public"),
+                Some("fast"),
+            ] {
+                self.text(text.map(str::as_bytes), &mut out);
+            }
+            if self.version.1 >= 14 {
+                self.text(Some(b"heap"), &mut out);
+            }
+            if self.version.1 >= 16 {
+                self.int(i64::from(b'r'), &mut out);
+            }
+            self.text(Some(b"\xcf\xf0"), &mut out);
+            self.text(entry.with_oids.map(str::as_bytes), &mut out);
+            self.text(Some(entry.dependency.as_bytes()), &mut out);
+            self.text(None, &mut out);
+            out.push(entry.state);
+            let offset = offsets
+                .iter()
+                .find(|(id, _)| *id == entry.id)
+                .map_or(0, |(_, offset)| *offset);
+            out.extend(&offset.to_le_bytes()[..usize::from(self.offset_size)]);
+        }
+        out
+    }
+
+    /// The archive's bytes; the offsets are those of each entry's last block.
+    fn bytes(&self) -> Vec<u8> {
+        let start = self.head(&[]).len();
+        let (mut data, mut offsets) = (Vec::new(), Vec::new());
+        for block in &self.blocks {
+            offsets.push((block.id, u64::try_from(start + data.len()).unwrap()));
+            data.push(block.kind);
+            self.int(block.id, &mut data);
+            for (oid, stream) in &block.streams {
+                if let Some(oid) = oid {
+                    self.int(*oid, &mut data);
+                }
+                let stored = if self.raw || self.compression == 0 {
+                    stream.clone()
+                } else {
+                    zlib(stream)
+                };
+                // In two chunks, as far as there is enough for two.
+                for chunk in stored.chunks(stored.len().div_ceil(2).max(1)) {
+                    self.text(Some(chunk), &mut data);
+                }
+                self.int(0, &mut data);
+            }
+            if block.kind == 3 {
+                self.int(0, &mut data);
+            }
+        }
+        [self.head(&offsets), data].concat()
+    }
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn check(archive: &Archive, expected: &[(DamageKind, &str, &str)]) {
+    let dump = read_bytes(&archive.bytes());
+    assert_eq!(findings(&dump), expected);
+}
+
+fn corrupt<'a>(entry: &'a str, detail: &'a str) -> (DamageKind, &'a str, &'a str) {
+    (DamageKind::Corrupt, entry, detail)
+}
+
+/// 20 000 bytes.
+const LONG: &str = match str::from_utf8(&[b'x'; 20_000]) {
+    Ok(text) => text,
+    Err(_) => "",
+};
+const A: &str = "TABLE DATA public.a";
+const B: &str = "TABLE DATA public.b";
+const BLOBS: &str = "BLOBS public.BLOBS";
+const NOT_REACHED: &str = "its data were not reached";
+const MISSING: &str = "its data are missing: the dump ends before them";
+
+#[test]
+fn all_versions_and_sizes_are_read() {
+    for version in 12..=16 {
+        for (int_size, offset_size) in [(4, 8), (4, 4), (8, 8), (8, 3)] {
+            for compression in [0, 1] {
+                let archive = Archive::with_blobs(version).with(|archive| {
+                    (archive.int_size, archive.offset_size) = (int_size, offset_size);
+                    archive.compression = compression;
+                });
+                let dump = read_bytes(&archive.bytes());
+                assert_eq!(lines(&dump), Vec::<String>::new());
+                let header = dump.header.as_ref().unwrap();
+                assert_eq!(header.version, (1, version));
+                let expected = if compression == 0 {
+                    Compression::None
+                } else {
+                    Compression::Gzip
+                };
+                assert_eq!(header.compression, expected);
+                assert_eq!(header.created, Some([1999, 1, 2, 3, 4, 5]));
+                let texts = [
+                    &header.database,
+                    &header.server_version,
+                    &header.pg_dump_version,
+                    &header.encoding,
+                ];
+                assert_eq!(texts, ["Пр", "9.6.24", "12.1", "WIN1251"]);
+                let table = entry(&dump, "TABLE DATA", "a");
+                assert_eq!(table.owner.as_deref(), Some("Пр"));
+                assert_eq!(table.tablespace.as_deref(), Some("fast"));
+                assert_eq!(table.dependencies, [7]);
+                assert_eq!(table.data.unwrap().rows, Some(2));
+                assert_eq!(entry(&dump, "TABLE DATA", "b").data.unwrap().rows, Some(1));
+                assert_eq!(entry(&dump, "BLOBS", "BLOBS").data.unwrap().bytes, Some(3));
+            }
+        }
+    }
+}
+
+#[test]
+fn other_versions_and_formats_are_named() {
+    let broken = |change: &dyn Fn(&mut Archive)| {
+        let dump = read_bytes(&Archive::new(14).with(change).bytes());
+        assert!(dump.header.is_none() && dump.entries.is_empty());
+        (dump.damage.len(), dump.damage[0].kind)
+    };
+    assert_eq!(
+        broken(&|archive| archive.version = (1, 9)),
+        (1, DamageKind::PrivateVariant)
+    );
+    assert_eq!(
+        broken(&|archive| archive.version = (1, 0)),
+        (1, DamageKind::PrivateVariant)
+    );
+    for version in [(1, 10), (1, 11), (1, 17), (2, 14), (0, 14)] {
+        assert_eq!(
+            broken(&|archive| archive.version = version),
+            (1, DamageKind::UnsupportedVersion)
+        );
+    }
+    assert_eq!(
+        broken(&|archive| archive.format = 3),
+        (1, DamageKind::OtherFormat)
+    );
+    assert_eq!(
+        broken(&|archive| archive.format = 5),
+        (1, DamageKind::OtherFormat)
+    );
+    assert_eq!(
+        broken(&|archive| archive.format = 4),
+        (1, DamageKind::Corrupt)
+    );
+    assert_eq!(
+        broken(&|archive| archive.offset_size = 0),
+        (1, DamageKind::Corrupt)
+    );
+    assert_eq!(
+        broken(&|archive| archive.int_size = 0),
+        (1, DamageKind::Corrupt)
+    );
+    assert_eq!(findings(&read_bytes(b"")), [EMPTY]);
+    let expected = corrupt("-", "does not begin with PGDMP, as custom-format dumps do");
+    assert_eq!(
+        findings(&read_bytes(b"--\n-- PostgreSQL database dump\n")),
+        [expected]
+    );
+    assert_eq!(findings(&read_bytes(b"PGD"))[0].0, DamageKind::Truncated);
+    for (version, compression) in [(16, 4), (16, 0x7f), (14, 10), (14, -2), (12, 0x4000_0001)] {
+        let archive = Archive::new(version).with(|archive| archive.compression = compression);
+        let detail = format!("the unknown compression {compression} in the header");
+        check(&archive, &[corrupt("-", &detail)]);
+    }
+    for compression in [1, 9] {
+        check(
+            &Archive::new(14).with(|archive| archive.compression = compression),
+            &[],
+        );
+    }
+}
+
+#[test]
+fn impossible_entries_are_refused() {
+    let refused = |change: &dyn Fn(&mut Entry), detail: &str| {
+        let archive = Archive::new(14).entry(1, change);
+        check(&archive, &[corrupt("-", detail)]);
+        let dump = read_bytes(&archive.bytes());
+        assert_eq!(dump.entries.len(), 1, "{detail}");
+        assert_eq!(dump.header.unwrap().encoding, "WIN1251");
+    };
+    refused(&|entry| entry.id = 0, "an entry with an impossible dump id");
+    refused(
+        &|entry| entry.id = -2,
+        "an entry with an impossible dump id",
+    );
+    refused(&|entry| entry.oid = None, "an entry with an impossible OID");
+    refused(
+        &|entry| entry.oid = Some("1x"),
+        "an entry with an impossible OID",
+    );
+    refused(&|entry| entry.kind = "", "an entry with no description");
+    refused(
+        &|entry| entry.section = 0,
+        "an entry with an unknown section",
+    );
+    refused(
+        &|entry| entry.section = 5,
+        "an entry with an unknown section",
+    );
+    refused(
+        &|entry| entry.with_oids = None,
+        "an entry with no word on OIDs",
+    );
+    refused(
+        &|entry| entry.with_oids = Some("maybe"),
+        "an entry with no word on OIDs",
+    );
+    refused(
+        &|entry| entry.dependency = "x",
+        "an entry with an impossible dependency",
+    );
+    refused(&|entry| entry.state = 0, "the unknown data offset flag 0");
+    refused(&|entry| entry.state = 4, "the unknown data offset flag 4");
+    let contradiction = "an entry with contradicting words on whether it has data";
+    refused(&|entry| entry.state = 3, contradiction);
+    refused(&|entry| entry.had_dumper = 0, contradiction);
+
+    let archive =
+        Archive::new(14).entry(0, |entry| entry.definition = "SET client_encoding = UTF8");
+    check(
+        &archive,
+        &[corrupt("-", "the ENCODING entry names no encoding")],
+    );
+    for count in [0, -3] {
+        let archive = Archive::new(14).with(|archive| archive.count = Some(count));
+        let detail = format!("a table of contents with {count} entries");
+        check(&archive, &[corrupt("-", &detail)]);
+    }
+    let twice = Archive::new(14)
+        .entry(2, |entry| entry.id = 2)
+        .block(1, |block| block.id = 2);
+    assert_eq!(
+        findings(&read_bytes(&twice.bytes()))[0],
+        corrupt(B, "two entries have the dump id 2")
+    );
+    // Fewer entries than there are: the rest is where data should be.
+    let archive = Archive::new(14).with(|archive| archive.count = Some(2));
+    let no_block = "no data block of any entry where the next one begins";
+    check(&archive, &[corrupt("-", no_block), corrupt(A, NOT_REACHED)]);
+}
+
+#[test]
+fn offsets_and_blocks_must_agree() {
+    let missing = |entry| (DamageKind::Truncated, entry, MISSING);
+    for state in [1, 2] {
+        let archive = Archive::new(14)
+            .entry(1, |entry| entry.state = state)
+            .entry(2, |entry| entry.state = state);
+        check(&archive, &[]);
+        let archive = archive.clone().with(|archive| {
+            archive.blocks.remove(1);
+        });
+        check(&archive, &[missing(B)]);
+        let archive = archive.clone().with(|archive| archive.blocks.clear());
+        check(&archive, &[missing(A), missing(B)]);
+    }
+    // An archive that lost its first block, its offsets still those of before.
+    let bytes = Archive::new(14).bytes();
+    let first = Archive::new(14).head(&[]).len();
+    let second = b"\x01\x00\x03\x00\x00\x00";
+    let second = first
+        + bytes[first..]
+            .windows(6)
+            .position(|window| window == second)
+            .unwrap();
+    let dump = read_bytes(&[&bytes[..first], &bytes[second..]].concat());
+    let detail = format!("its data block begins at {first}, the table of contents says {second}");
+    assert_eq!(findings(&dump), [corrupt(B, &detail), missing(A)]);
+
+    let archive = Archive::new(14)
+        .entry(1, |entry| entry.state = 1)
+        .block(1, |block| block.id = 2);
+    check(
+        &archive,
+        &[corrupt(A, "has a second data block"), missing(B)],
+    );
+    let archive = Archive::new(14).block(0, |block| block.id = 9);
+    let no_block = "no data block of any entry where the next one begins";
+    check(
+        &archive,
+        &[
+            corrupt("-", no_block),
+            corrupt(A, NOT_REACHED),
+            corrupt(B, NOT_REACHED),
+        ],
+    );
+    let archive = Archive::new(14).block(1, |block| block.kind = 2);
+    check(&archive, &[corrupt("-", no_block), corrupt(B, NOT_REACHED)]);
+    let archive = Archive::new(14).entry(1, |entry| (entry.state, entry.had_dumper) = (3, 0));
+    check(
+        &archive,
+        &[corrupt(
+            A,
+            "has a data block, but the table of contents denies it",
+        )],
+    );
+    let archive = Archive::new(14).entry(2, |entry| entry.kind = "BLOBS");
+    assert_eq!(
+        findings(&read_bytes(&archive.bytes()))[0],
+        corrupt("BLOBS public.b", "its data block has the wrong type 1")
+    );
+}
+
+/// As `pg_dump` in append mode leaves it.
+#[test]
+fn a_second_table_of_contents_must_be_the_same() {
+    for version in [12, 14, 16] {
+        let written = Archive::with_blobs(version).with(|archive| {
+            for entry in &mut archive.entries {
+                entry.state = if entry.state == 2 { 1 } else { entry.state };
+            }
+        });
+        let bytes = written.bytes();
+        let with = |second: &Archive, end: usize| {
+            let head = second.head(&[(2, 1000), (3, 2000)]);
+            let start = head
+                .windows(4)
+                .position(|window| window == b"12.1")
+                .unwrap()
+                + 4;
+            let bytes = [&bytes[..], &head[start..head.len() - end]].concat();
+            findings(&read_bytes(&bytes))
+                .iter()
+                .map(|(kind, _, _)| *kind)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(with(&written, 0), []);
+        assert_eq!(with(&Archive::with_blobs(version), 0), []);
+        assert_eq!(with(&written, 1), [DamageKind::Truncated]);
+        let garbage = [DamageKind::Corrupt];
+        assert_eq!(
+            with(&written.clone().entry(1, |entry| entry.tag = "c"), 0),
+            garbage
+        );
+        assert_eq!(
+            with(&written.clone().entry(1, |entry| entry.section = 9), 0),
+            garbage
+        );
+        assert_eq!(
+            with(&written.clone().entry(1, |entry| entry.id = 70), 0),
+            garbage
+        );
+        let fewer = written.clone().with(|archive| {
+            archive.entries.pop();
+        });
+        assert_eq!(with(&fewer, 0), garbage);
+        let other_count = written.clone().with(|archive| archive.count = Some(99));
+        assert_eq!(with(&other_count, 0), garbage);
+    }
+}
+
+#[test]
+fn streams_must_be_whole_zlib_streams() {
+    let good = zlib(b"1\n2\n\\.\n\n\n");
+    let with = |stream: &[u8], detail: &str| {
+        let archive = Archive::new(14).block(0, |block| block.streams[0].1 = stream.to_vec());
+        let mut archive = archive.with(|archive| archive.raw = true);
+        archive.blocks[1].streams[0].1 = zlib(b"3\n\\.\n\n\n");
+        if detail.is_empty() {
+            check(&archive, &[]);
+        } else {
+            check(&archive, &[corrupt(A, detail)]);
+        }
+        assert_eq!(
+            entry(&read_bytes(&archive.bytes()), "TABLE DATA", "b")
+                .data
+                .unwrap()
+                .rows,
+            Some(1)
+        );
+    };
+    with(&good, "");
+    with(
+        &[&good[..], b"x"].concat(),
+        "bytes follow the end of its zlib stream",
+    );
+    with(
+        &[&good[..], &good].concat(),
+        "bytes follow the end of its zlib stream",
+    );
+    with(&[], "its zlib stream ends too early");
+    for end in 1..good.len() {
+        with(&good[..end], "its zlib stream ends too early");
+    }
+    // More output from the last input bytes than fits the buffer at once.
+    let mut long = vec![b'x'; 3_000_000];
+    long.extend(b"\n\\.\n\n\n");
+    with(&zlib(&long), "");
+    let archive = Archive::new(14).block(0, |block| block.streams[0].1 = long.clone());
+    let data = entry(&read_bytes(&archive.bytes()), "TABLE DATA", "a")
+        .data
+        .unwrap();
+    assert_eq!((data.bytes, data.rows), (Some(3_000_006), Some(1)));
+}
+
+#[test]
+fn rows_must_end_with_the_mark() {
+    let cut = r"the line \. that ends the rows is missing";
+    let more = r"a line that begins with \. has more to it";
+    let follows = r"data follow the line \. that ends them";
+    for (data, kind, detail) in [
+        ("", DamageKind::Truncated, cut),
+        ("1\n2\n", DamageKind::Truncated, cut),
+        ("1\n2", DamageKind::Truncated, cut),
+        ("1\n2\\.\n", DamageKind::Truncated, cut),
+        ("1\n\\.", DamageKind::Truncated, cut),
+        ("1\n\\.2\n\\.\n\n\n", DamageKind::Corrupt, more),
+        ("1\n\\.\n2\n\\.\n\n\n", DamageKind::Corrupt, follows),
+    ] {
+        for compression in [0, 1] {
+            let archive = Archive::new(14).with(|archive| archive.compression = compression);
+            let archive = archive.block(0, |block| block.streams[0].1 = data.as_bytes().to_vec());
+            check(&archive, &[(kind, A, detail)]);
+            let found = entry(&read_bytes(&archive.bytes()), "TABLE DATA", "a")
+                .data
+                .unwrap();
+            assert_eq!(
+                (found.bytes, found.rows),
+                (Some(u64::try_from(data.len()).unwrap()), None)
+            );
+            // INSERTs have neither rows nor a mark.
+            check(&archive.entry(1, |entry| entry.copy = ""), &[]);
+        }
+    }
+}
+
+/// Line by line, as slow as can be.
+fn count_slowly(data: &[u8]) -> Option<u64> {
+    let mut rows = 0;
+    let mut rest = data;
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let line = &rest[..end];
+        rest = &rest[end + 1..];
+        if line.starts_with(b"\\.") {
+            return (line == b"\\." && rest.iter().all(|byte| *byte == b'\n')).then_some(rows);
+        }
+        rows += 1;
+    }
+    None
+}
+
+#[test]
+fn rows_are_counted_however_they_are_cut() {
+    let mut random = Random(0x0dd_5eed);
+    let (mut sound, mut broken) = (0, 0);
+    for round in 0..6000 {
+        let mut data = Vec::new();
+        let length = if round % 60 == 0 {
+            60_000
+        } else {
+            random.below(40)
+        };
+        while data.len() < length {
+            match random.below(12) {
+                0..=3 => data.push(b'\n'),
+                4 | 5 => data.push(b'\\'),
+                6 if length < 50 => data.push(b'.'),
+                6 => data.extend(b".\\N"),
+                7 => data.extend(vec![b'x'; random.below(400)]),
+                _ => data.push(b'a'),
+            }
+        }
+        if random.below(4) > 0 {
+            data.extend(b"\n\\.\n\n\n");
+        }
+        let expected = count_slowly(&data);
+        for largest in [1, 2, 3, 7, 50, 100_000] {
+            let (mut rows, mut rest) = (Rows::new(), &data[..]);
+            while !rest.is_empty() {
+                let (part, more) = rest.split_at(rest.len().min(1 + random.below(largest)));
+                rows.feed(part);
+                rest = more;
+            }
+            assert_eq!(
+                rows.finish().ok(),
+                expected,
+                "round {round}, pieces up to {largest}"
+            );
+        }
+        match expected {
+            Some(_) => sound += 1,
+            None => broken += 1,
+        }
+    }
+    assert!(sound > 1000 && broken > 1000, "{sound} {broken}");
+}
+
+/// Many short rows: more newlines close together than a byte can count.
+#[test]
+fn short_rows_are_counted() {
+    for row in ["", "x", "\\N", "\\N\t\\N"] {
+        let data = format!("x\n{}\\.\n\n\n", format!("{row}\n").repeat(70_000));
+        let mut rows = Rows::new();
+        rows.feed(data.as_bytes());
+        assert_eq!(rows.finish().ok(), Some(70_001), "{row:?}");
+    }
+}
+
+#[test]
+fn large_objects_are_those_listed() {
+    for version in [14, 16] {
+        let archive = Archive::with_blobs(version);
+        check(&archive, &[]);
+        let number = |oid: &str| format!("the large object {oid} comes twice or is not listed");
+        let lost = (
+            DamageKind::Truncated,
+            BLOBS,
+            "1 listed large objects have no data",
+        );
+        let other = archive
+            .clone()
+            .block(2, |block| block.streams[1].0 = Some(11));
+        check(&other, &[corrupt(BLOBS, &number("11")), lost]);
+        let twice = archive
+            .clone()
+            .block(2, |block| block.streams.push((Some(10), b"ten".to_vec())));
+        check(&twice, &[corrupt(BLOBS, &number("10"))]);
+        let fewer = archive.clone().block(2, |block| {
+            block.streams.remove(1);
+        });
+        check(&fewer, &[lost]);
+        // `--section=data` lists none before 17.
+        let unlisted = archive.clone().with(|archive| {
+            archive
+                .entries
+                .retain(|entry| !matches!(entry.kind, "BLOB" | "BLOB METADATA"));
+        });
+        check(&unlisted, &[]);
+        // A large object is no COPY data and needs no mark; a damaged one leaves the size unknown.
+        let data = entry(&read_bytes(&archive.bytes()), "BLOBS", "BLOBS")
+            .data
+            .unwrap();
+        assert_eq!((data.bytes, data.rows), (Some(3), None));
+    }
+}
+
+#[test]
+fn lengths_must_be_lengths() {
+    let head = Archive::new(14).entry(1, |entry| entry.state = 1).head(&[]);
+    let start = |rest: &[u8]| {
+        let dump = read_bytes(&[&head, &b"\x01\x00\x02\x00\x00\x00"[..], rest].concat());
+        findings(&dump)[0].2.to_owned()
+    };
+    assert_eq!(start(b"\x01\x05\x00\x00\x00hello"), "a chunk of -5 bytes");
+    assert_eq!(
+        start(b"\x01\x00\x00\x00\x00hello"),
+        "no valid number where its data has one"
+    );
+    assert_eq!(
+        start(b"\x02\x05\x00\x00\x00hello"),
+        "no valid number where its data has one"
+    );
+    assert_eq!(
+        start(b"\x00\x05\x00\x00\x80hello"),
+        "no valid number where its data has one"
+    );
+    assert_eq!(
+        start(b"\x00\x05\x00\x00\x40hello"),
+        "the dump ends in the middle of its data"
+    );
+    let text = |length: &[u8]| {
+        let mut bytes = Archive::new(14).bytes();
+        let database = bytes
+            .windows(2)
+            .position(|window| window == b"\xcf\xf0")
+            .unwrap();
+        bytes[database - 5..database].copy_from_slice(length);
+        findings(&read_bytes(&bytes))[0].2.to_owned()
+    };
+    assert_eq!(text(b"\x01\x02\x00\x00\x00"), "a text of -2 bytes");
+    assert_eq!(
+        text(b"\x00\xff\xff\xff\x7f"),
+        "the dump ends in the middle of its header"
+    );
+    assert_eq!(
+        text(b"\x00\xff\xff\xff\xff"),
+        "no valid number where its header has one"
+    );
+}
+
+/// Bytes without end, counted.
+struct Endless<'a> {
+    first: &'a [u8],
+    given: u64,
+    limit: u64,
+}
+
+impl Read for Endless<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut count = self.first.read(buffer)?;
+        if count == 0 && self.given < self.limit {
+            buffer.fill(b'x');
+            count = buffer.len();
+        }
+        self.given += u64::try_from(count).unwrap();
+        Ok(count)
+    }
+}
+
+#[test]
+fn a_huge_table_of_contents_is_refused() {
+    // An entry whose definition has a gigabyte: not more than the limit is kept of it.
+    let mut archive = Archive::new(14);
+    archive.entries[1].definition = "Z";
+    let mut bytes = archive.bytes();
+    let at = bytes
+        .windows(6)
+        .position(|window| window == b"\x00\x01\x00\x00\x00Z")
+        .unwrap();
+    bytes.truncate(at);
+    bytes.extend(b"\x00\xff\xff\xff\x3f");
+    let mut endless = Endless {
+        first: &bytes,
+        given: 0,
+        limit: 50_000_000,
+    };
+    let dump = read_limited(&mut endless, 1_000_000);
+    assert_eq!(dump.damage[0].kind, DamageKind::TooLarge);
+    assert_eq!(dump.entries.len(), 1);
+    assert!(dump.stored_bytes >= 50_000_000);
+
+    // Many small entries.
+    let mut archive = Archive::new(14);
+    archive
+        .entries
+        .extend(vec![schema_entry(50, "TABLE", "t", ""); 5000]);
+    let dump = read_limited(&mut &archive.bytes()[..], 1_000_000);
+    assert_eq!(dump.damage[0].kind, DamageKind::TooLarge);
+    assert!(
+        (100..4000).contains(&dump.entries.len()),
+        "{}",
+        dump.entries.len()
+    );
+    let dump = read_limited(&mut &archive.bytes()[..], 5_000_000);
+    assert_ne!(dump.damage[0].kind, DamageKind::TooLarge);
+
+    // Few entries with long texts, each of them within the limit.
+    let mut archive = Archive::new(14);
+    archive.entries.extend((50..150).map(|id| Entry {
+        definition: LONG,
+        ..schema_entry(id, "TABLE", "t", "")
+    }));
+    let dump = read_limited(&mut &archive.bytes()[..], 1_000_000);
+    assert_eq!(dump.damage[0].kind, DamageKind::TooLarge);
+    assert!(
+        (30..60).contains(&dump.entries.len()),
+        "{}",
+        dump.entries.len()
+    );
+
+    // More entries announced than there are bytes.
+    let archive = Archive::new(14).with(|archive| archive.count = Some(i64::from(i32::MAX)));
+    let dump = read_bytes(&archive.bytes());
+    assert_eq!((dump.damage.len(), dump.entries.len()), (1, 3));
+}
+
+#[test]
+fn findings_have_a_limit() {
+    let mut archive = Archive::new(14);
+    archive
+        .entries
+        .extend((10..4000).map(|id| data_entry(id, "many")));
+    let dump = read_bytes(&archive.bytes());
+    assert_eq!(dump.damage.len(), 1000);
+    assert_eq!(
+        dump.damage[999].detail,
+        "more damage follows that is not listed"
+    );
+    assert_eq!(dump.damage[998].detail, MISSING);
+}

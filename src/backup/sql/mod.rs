@@ -1,0 +1,42 @@
+//! Plain SQL dumps, read as `psql` would read them.
+//!
+//! A plain dump is a program for `psql`: between its SQL statements it may carry meta-commands
+//! (`\!` runs a shell, `\i` reads files), and the rows of a `COPY … FROM stdin` lie in the same
+//! stream as the statements. Whether a `\` is data or a command, and whether a dump ends where it
+//! should, can only be told by a reader that splits the text exactly as `psql` does. That is
+//! [`lexer::Lexer`], after PostgreSQL's `src/fe_utils/psqlscan.l` and `src/bin/psql/mainloop.c`.
+//!
+//! [`plain::inspect`] says what a dump holds and whether it is whole; [`feed::feed`] reads it a
+//! second time and yields only what may be sent to `psql`; [`statement`] understands single
+//! statements.
+
+mod clear;
+mod copy;
+mod feed;
+mod input;
+mod lexer;
+mod mask;
+mod meta;
+mod plain;
+mod plain_entries;
+mod plain_header;
+mod scanner;
+mod statement;
+mod tokens;
+mod whole;
+
+pub(crate) use whole::Construct;
+
+#[cfg(test)]
+pub(crate) use {
+    copy::CopyTarget,
+    feed::FeedError,
+    statement::{StatementKind, classify, roles_named},
+};
+pub(crate) use feed::{Fragment, Rewrite, feed};
+pub(crate) use lexer::{Lexer, Piece};
+pub(crate) use plain::{PlainDump, PlainFlavour, inspect};
+pub(crate) use statement::{rewrite_tablespace_location, roles_named_in};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,163 @@
+//! The table of contents of a plain dump, gathered as the dump is read.
+
+use std::collections::HashMap;
+
+use crate::backup::toc::{EntryData, TocEntry};
+
+use super::copy::CopyTarget;
+
+/// What is kept; a database of more objects is still read to its end.
+const MOST: usize = 500_000;
+
+type Key = (Option<String>, String);
+
+/// Entries from `pg_dump`'s comments or, in dumps without such comments, from the statements.
+#[derive(Debug, Default)]
+pub(super) struct Entries {
+    list: Vec<TocEntry>,
+    /// Whether the entries come from comments.
+    named: bool,
+    data_by_table: HashMap<Key, usize>,
+    /// The entry whose comment was read last.
+    current: Option<usize>,
+    /// The entry that the rows being read belong to.
+    open: Option<usize>,
+    /// The entry that the last `INSERT` belongs to.
+    inserted: Option<usize>,
+    dropped: u64,
+}
+
+impl Entries {
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn finish(self) -> (Vec<TocEntry>, u64) {
+        (self.list, self.dropped)
+    }
+
+    /// Another database begins; its tables may have the names of the last one's.
+    pub(super) fn new_database(&mut self) {
+        self.data_by_table.clear();
+        self.current = None;
+        self.open = None;
+    }
+
+    /// An entry that `pg_dump`'s comment names.
+    pub(super) fn comment(&mut self, entry: TocEntry) {
+        if !self.named {
+            self.named = true;
+            self.list.clear();
+            self.data_by_table.clear();
+        }
+        self.current = self.push(entry);
+    }
+
+    /// `CREATE TABLE`
+    pub(super) fn table(&mut self, schema: Option<String>, name: String) {
+        if !self.named {
+            self.push(TocEntry {
+                kind: "TABLE".to_owned(),
+                schema,
+                tag: name,
+                ..TocEntry::default()
+            });
+        }
+    }
+
+    /// `COPY … FROM stdin`
+    pub(super) fn copy(&mut self, target: &CopyTarget) {
+        self.open = self.data_entry(target.schema.as_deref(), &target.table);
+        let entry = self.open.and_then(|at| self.list.get_mut(at));
+        if let Some(entry) = entry {
+            let data = entry.data.get_or_insert_default();
+            data.rows.get_or_insert(0);
+            data.bytes.get_or_insert(0);
+        }
+    }
+
+    /// Bytes of the rows of the last `COPY`.
+    pub(super) fn rows(&mut self, bytes: u64) {
+        self.add(bytes, None);
+    }
+
+    /// The rows of the last `COPY` have ended.
+    pub(super) fn rows_end(&mut self, rows: u64) {
+        self.add(0, Some(rows));
+        self.open = None;
+    }
+
+    /// An `INSERT`, whose rows are not counted.
+    pub(super) fn insert(&mut self, schema: Option<&str>, table: &str, bytes: u64) {
+        self.inserted = self.data_entry(schema, table);
+        self.insert_again(bytes);
+    }
+
+    /// An `INSERT` into the table of the last one.
+    pub(super) fn insert_again(&mut self, bytes: u64) {
+        self.open = self.inserted;
+        self.add(bytes, None);
+        if let Some(entry) = self.open.take().and_then(|at| self.list.get_mut(at))
+            && let Some(data) = &mut entry.data
+        {
+            data.rows = None;
+        }
+    }
+
+    fn add(&mut self, bytes: u64, rows: Option<u64>) {
+        let Some(entry) = self.open.and_then(|at| self.list.get_mut(at)) else {
+            return;
+        };
+        let data = entry.data.get_or_insert(EntryData {
+            stored_bytes: 0,
+            bytes: Some(0),
+            rows: None,
+        });
+        data.stored_bytes += bytes;
+        data.bytes = data.bytes.map(|old| old + bytes);
+        if let (Some(old), Some(rows)) = (&mut data.rows, rows) {
+            *old += rows;
+        }
+    }
+
+    /// The `TABLE DATA` entry that a table's rows belong to.
+    fn data_entry(&mut self, schema: Option<&str>, table: &str) -> Option<usize> {
+        let is_data = |entry: &TocEntry| entry.kind == "TABLE DATA";
+        let current = self.current.filter(|at| self.list.get(*at).is_some_and(is_data));
+        if let Some(at) = current
+            && let Some(entry) = self.list.get(at)
+            && entry.tag == table
+            && entry.schema.as_deref() == schema
+        {
+            return current;
+        }
+        let key = (schema.map(str::to_owned), table.to_owned());
+        if let Some(at) = self.data_by_table.get(&key) {
+            return Some(*at);
+        }
+        // `--load-via-partition-root` copies into another table than the comment names, and
+        // comments show line ends within names as spaces.
+        if current.is_some() {
+            return current;
+        }
+        self.push(TocEntry {
+            kind: "TABLE DATA".to_owned(),
+            schema: key.0,
+            tag: key.1,
+            ..TocEntry::default()
+        })
+    }
+
+    fn push(&mut self, entry: TocEntry) -> Option<usize> {
+        if self.list.len() >= MOST {
+            self.dropped += 1;
+            return None;
+        }
+        let at = self.list.len();
+        if entry.kind == "TABLE DATA" {
+            self.data_by_table.insert((entry.schema.clone(), entry.tag.clone()), at);
+        }
+        self.list.push(entry);
+        Some(at)
+    }
+}
