@@ -139,7 +139,7 @@ checks:
   - query: {name: holds, database: app, sql: select count(*) from shop.orders, between: [4000, 4000]}
   - query: {name: too few, database: app, sql: select count(*) from shop.orders, at_least: 5000}
   - query: {name: no row, database: app, sql: select 1 where false, equals: 1}
-  - query: {name: null, database: app, sql: select null, equals: 1}
+  - query: {name: is null, database: app, sql: select null, equals: 1}
   - query: {name: no table, database: app, sql: select count(*) from gone, equals: 1}
   - query: {name: syntax, database: app, sql: selct 1, equals: 1}
   - query: {name: writes, database: app, sql: "with x as (insert into shop.empty_one values (1) returning id) select id from x", equals: 1}
@@ -164,7 +164,7 @@ checks:
         ("holds", "passed"),
         ("too few", "failed"),
         ("no row", "failed"),
-        ("null", "failed"),
+        ("is null", "failed"),
         ("no table", "failed"),
         ("syntax", "errored"),
         ("writes", "errored"),

@@ -8,16 +8,27 @@ use encoding_rs::Encoding;
 /// PostgreSQL itself gives such bytes no meaning.
 pub(crate) fn decode(bytes: &[u8], name: &str) -> String {
     match rust_encoding(name) {
+        // The web's "latin1" is windows-1252, PostgreSQL's is ISO 8859-1: 0x80–0x9f are controls.
+        Some(encoding) if is_latin1(name) => {
+            debug_assert_eq!(encoding, encoding_rs::WINDOWS_1252);
+            bytes.iter().copied().map(char::from).collect()
+        }
         Some(encoding) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
         None => String::from_utf8_lossy(bytes).into_owned(),
     }
 }
 
+fn is_latin1(name: &str) -> bool {
+    matches!(plain_name(name).as_str(), "LATIN1" | "ISO88591")
+}
+
+fn plain_name(name: &str) -> String {
+    name.to_ascii_uppercase().chars().filter(char::is_ascii_alphanumeric).collect()
+}
+
 /// PostgreSQL's names: table "PostgreSQL Character Sets" of its manual (`charset.html`).
 fn rust_encoding(name: &str) -> Option<&'static Encoding> {
-    let upper = name.to_ascii_uppercase();
-    let plain: String = upper.chars().filter(char::is_ascii_alphanumeric).collect();
-    let label = match plain.as_str() {
+    let label = match plain_name(name).as_str() {
         "UTF8" | "UNICODE" => "utf-8",
         "LATIN1" | "ISO88591" | "WIN1252" => "windows-1252",
         "LATIN2" | "ISO88592" => "iso-8859-2",
@@ -62,6 +73,8 @@ mod tests {
     #[test]
     fn bytes_are_read_in_the_encoding_the_dump_names() {
         assert_eq!(decode(b"Stra\xdfe", "LATIN1"), "Straße");
+        assert_eq!(decode(b"\x9f", "LATIN1"), "\u{9f}");
+        assert_eq!(decode(b"\x9f", "WIN1252"), "Ÿ");
         assert_eq!(decode("Straße".as_bytes(), "UTF8"), "Straße");
         assert_eq!(decode(b"\xcf\xf0", "WIN1251"), "Пр");
         assert_eq!(decode(b"a\xffb", "SQL_ASCII"), "a\u{fffd}b");

@@ -15,7 +15,7 @@ pub const SOURCE_SQL: &str = include_str!("../fixtures/source.sql");
 
 /// Where fixtures are kept between tests; made once.
 fn fixtures() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures-v1");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures-v2");
     fs::create_dir_all(&folder).unwrap();
     folder
 }
@@ -72,7 +72,7 @@ impl Source {
     fn try_psql(&self, database: &str, sql: &str) -> Result<String, String> {
         let conninfo = format!("host=/tmp user=postgres dbname='{}'", database.replace('\'', "\\'"));
         let mut child = Command::new("docker")
-            .args(["exec", "-i", &self.name, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
+            .args(["exec", "-i", "-e", "PGCLIENTENCODING=UTF8", &self.name, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
             .args(["-d", &conninfo])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
