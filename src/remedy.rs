@@ -18,13 +18,16 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             "Compare size and checksum with the copy on the machine that made the backup, and copy it again.",
             "If that copy is damaged too, make a new backup.",
         ],
-        Code::UnsafeMember => {
-            &["Do not unpack this archive by hand.", "Find out who made it: no backup tool writes such members."]
-        }
+        Code::UnsafeMember => &[
+            "Do not unpack this archive by hand.",
+            "Find out who made it: no backup tool writes such members.",
+        ],
         Code::NoDumpInArchive | Code::GlobalsMissing => {
             &["Look at the log of the backup job.", "Make a new backup of the whole cluster."]
         }
-        Code::DuplicateMember => &["Look at how the archive was made: one database must be in it once."],
+        Code::DuplicateMember => {
+            &["Look at how the archive was made: one database must be in it once."]
+        }
         Code::DumpTruncated | Code::DumpDamaged => &[
             "Look at the log of the backup job for this database, and at the free space of its disk.",
             "Make a new backup of this database.",
@@ -53,19 +56,25 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             "Check the same rows on the source: the dump holds data that its own schema refuses.",
             "Check the source's indexes with amcheck, repair it, and make a new backup.",
         ],
-        Code::ObjectMissing | Code::RowsMissing => {
-            &["Look at the other findings of this database first: they mostly explain what is missing."]
-        }
+        Code::ObjectMissing | Code::RowsMissing => &[
+            "Look at the other findings of this database first: they mostly explain what is missing.",
+        ],
         Code::CheckFailed => {
             &["Run the query on the source: is the data wrong there too, or is the expectation?"]
         }
-        Code::BackupNotFound => &["Check the path.", "Check that the backup job has run and has not cleaned up."],
-        Code::BackupUnreadable => &["Run as an account that may read the file, or give it the permission."],
+        Code::BackupNotFound => {
+            &["Check the path.", "Check that the backup job has run and has not cleaned up."]
+        }
+        Code::BackupUnreadable => {
+            &["Run as an account that may read the file, or give it the permission."]
+        }
         Code::BackupChanging => &["Wait until the backup job has ended, and run again."],
         Code::NoBackupInFolder => {
             &["Name the backup itself: a cluster archive, or a folder with globals.sql and dumps/."]
         }
-        Code::FormatNotSupported => &["Use a cluster archive (.tar.gz, .tar, folder) or a .dump, .sql or .sql.gz file."],
+        Code::FormatNotSupported => {
+            &["Use a cluster archive (.tar.gz, .tar, folder) or a .dump, .sql or .sql.gz file."]
+        }
         Code::Encrypted => &["Decrypt the backup to another place and name that file."],
         Code::EngineUnavailable => &[
             "Start a Docker daemon that this account may use, or",
@@ -76,34 +85,57 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             "Pull the image (docker pull) or name another one with --image.",
             "Or use --engine local with PostgreSQL programs on this machine.",
         ],
-        Code::ServerTooOld => &["Name a newer image with --image, or newer programs with --pg-bindir."],
+        Code::ServerTooOld => {
+            &["Name a newer image with --image, or newer programs with --pg-bindir."]
+        }
         Code::IsolationUnavailable => &[
             "Use --engine docker, or allow user namespaces on this machine, or",
             "add --trust-dump if nobody else could have written this backup.",
         ],
-        Code::ClusterNotStarted => {
-            &["Read the server's last lines above.", "Try another image with --image, or --engine local."]
-        }
-        Code::ServerEnded => &["Run again.", "If it happens again, give the sandbox more memory or use another image."],
+        Code::ClusterNotStarted => &[
+            "Read the server's last lines above.",
+            "Try another image with --image, or --engine local.",
+        ],
+        Code::ServerEnded => &[
+            "Run again.",
+            "If it happens again, give the sandbox more memory or use another image.",
+        ],
         Code::DiskFull => &[
             "Free space where the throwaway server lives (Docker's data folder, or TMPDIR with --engine local).",
             "Or set TMPDIR to a larger file system with --engine local.",
         ],
-        Code::OutOfMemory => &["Run on a machine with more memory.", "Free memory used by other programs."],
-        Code::ExtensionMissing => {
-            &["Name an image that has the extension with --image (for example postgis/postgis:15-3.4)."]
+        Code::OutOfMemory => {
+            &["Run on a machine with more memory.", "Free memory used by other programs."]
         }
-        Code::LocaleMissing => &["Name an image that has the locale with --image.", "With --engine local, install the locale."],
-        Code::PsqlTooOld => &["Use an image with PostgreSQL 13.22, 14.19, 15.14, 16.10, 17.6 or newer."],
+        Code::ExtensionMissing => &[
+            "Name an image that has the extension with --image (for example postgis/postgis:15-3.4).",
+        ],
+        Code::LocaleMissing => &[
+            "Name an image that has the locale with --image.",
+            "With --engine local, install the locale.",
+        ],
+        Code::PsqlTooOld => {
+            &["Use an image with PostgreSQL 13.22, 14.19, 15.14, 16.10, 17.6 or newer."]
+        }
         Code::PlaceholderMissing => &["Restore the cluster archive instead: it carries its roles."],
         Code::TimedOut => &["Run again when the machine is less busy.", "Raise the time limit."],
-        Code::NothingRestored | Code::NothingCompared => &["Look at the other findings: nothing is known about this backup."],
-        Code::CheckErrored => &["Try the query with psql on the source.", "Correct it in the scenario."],
+        Code::NothingRestored | Code::NothingCompared => {
+            &["Look at the other findings: nothing is known about this backup."]
+        }
+        Code::CheckErrored => {
+            &["Try the query with psql on the source.", "Correct it in the scenario."]
+        }
         Code::CleanupIncomplete => &["Run pgdrill sweep."],
-        Code::ReportNotWritten => &["Check the folder's permissions and free space, and run again."],
-        Code::ScenarioInvalid | Code::NoDatabaseSelected => &["Correct the scenario, and run again."],
+        Code::ReportNotWritten => {
+            &["Check the folder's permissions and free space, and run again."]
+        }
+        Code::ScenarioInvalid | Code::NoDatabaseSelected => {
+            &["Correct the scenario, and run again."]
+        }
         Code::Cancelled => &["Run again."],
-        Code::Internal => &["Report this with the output of the same command and RUST_LOG=pgdrill=debug."],
+        Code::Internal => {
+            &["Report this with the output of the same command and RUST_LOG=pgdrill=debug."]
+        }
         Code::SidecarUnreadable
         | Code::MemberNotListed
         | Code::MemberIgnored

@@ -13,12 +13,8 @@ pub struct ByteCount(pub u64);
 impl fmt::Display for ByteCount {
     /// Decimal units with one decimal place, as disks are sold: `15.2 GB`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const UNITS: [(u64, &str); 4] = [
-            (1_000_000_000_000, "TB"),
-            (1_000_000_000, "GB"),
-            (1_000_000, "MB"),
-            (1_000, "kB"),
-        ];
+        const UNITS: [(u64, &str); 4] =
+            [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
         for (size, unit) in UNITS {
             if self.0 >= size {
                 let tenths = u128::from(self.0) * 10 / u128::from(size);
@@ -97,8 +93,18 @@ pub fn without_values(sqlstate: &str, message: &str) -> String {
         return one_line(message, 500);
     }
     const NAMES: [&str; 12] = [
-        "column", "relation", "table", "type", "constraint", "function", "domain", "encoding",
-        "COPY", "parameter", "index", "locale",
+        "column",
+        "relation",
+        "table",
+        "type",
+        "constraint",
+        "function",
+        "domain",
+        "encoding",
+        "COPY",
+        "parameter",
+        "index",
+        "locale",
     ];
     let mut kept = String::new();
     let mut rest = message;

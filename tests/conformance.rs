@@ -4,7 +4,9 @@ mod support;
 
 use std::fs;
 
-use support::{Bench, DATABASES, ENGINES, LOCAL_MAJOR, Layout, Ran, fact_scenario, fixture, gzip, members, tar};
+use support::{
+    Bench, DATABASES, ENGINES, LOCAL_MAJOR, Layout, Ran, fact_scenario, fixture, gzip, members, tar,
+};
 
 /// Runs a case on both engines and compares what they say.
 fn on_both(case: impl Fn(&Bench, &str) -> Ran) -> Ran {
@@ -86,11 +88,9 @@ fn a_plain_tar_and_a_folder_restore() {
 
 #[test]
 fn a_single_dump_restores_with_placeholders_for_its_roles() {
-    for (name, file) in [
-        ("app", "app.dump"),
-        ("with space", "with space.sql.gz"),
-        ("UPPER", "UPPER.sql"),
-    ] {
+    for (name, file) in
+        [("app", "app.dump"), ("with space", "with space.sql.gz"), ("UPPER", "UPPER.sql")]
+    {
         let ran = on_both(|bench, engine| {
             let bytes = fs::read(fixture(LOCAL_MAJOR).folder.join("dumps").join(file)).unwrap();
             let path = bench.write(file, &bytes);

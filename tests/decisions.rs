@@ -18,7 +18,10 @@ fn table(header: &[&str]) -> Vec<Vec<String>> {
         line.trim().trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()
     };
     let mut lines = text.lines();
-    let found = lines.find(|line| line.starts_with('|') && cells(line).starts_with(&header.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()));
+    let found = lines.find(|line| {
+        line.starts_with('|')
+            && cells(line).starts_with(&header.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>())
+    });
     assert!(found.is_some(), "no table {header:?}");
     lines.skip(1).take_while(|line| line.starts_with('|')).map(cells).collect()
 }
@@ -45,7 +48,8 @@ fn class_name(class: FindingClass) -> &'static str {
 fn every_finding_has_a_row_and_every_row_is_followed() {
     let rows = table(&["code", "class", "proven"]);
     let documented: BTreeSet<String> = rows.iter().map(|row| row[0].clone()).collect();
-    let known: BTreeSet<String> = FindingCode::ALL.iter().map(|code| code.as_str().to_owned()).collect();
+    let known: BTreeSet<String> =
+        FindingCode::ALL.iter().map(|code| code.as_str().to_owned()).collect();
     assert_eq!(documented, known);
     for row in rows {
         let code = code(&row[0]);

@@ -132,7 +132,11 @@ fn a_role_missing_from_globals_is_the_backups_fault_on_both_engines() {
         assert_bad(&ran, "role_missing", Some("app"));
         assert!(ran.stdout.contains("role \"app_owner\" does not exist"), "{}", ran.text());
         // One root, however many statements name the role.
-        let of_app = ran.findings().iter().filter(|(code, of)| code == "role_missing" && of.as_deref() == Some("app")).count();
+        let of_app = ran
+            .findings()
+            .iter()
+            .filter(|(code, of)| code == "role_missing" && of.as_deref() == Some("app"))
+            .count();
         assert_eq!(of_app, 1, "{:?}", ran.findings());
         assert_eq!(ran.outcomes()["latin"], "restored");
     }
@@ -162,7 +166,8 @@ fn sidecar(databases: &[&str], failures: &str, sha256: &str) -> String {
 #[test]
 fn a_sidecar_that_lists_a_lost_database_is_a_finding() {
     let bench = Bench::new();
-    let bytes = archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
+    let bytes =
+        archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
     let path = bench.write("c.tar.gz", &bytes);
     bench.write("c.tar.gz.meta.json", sidecar(&["x.sql", "lost"], "0", "").as_bytes());
     let ran = bench.verify(&path, "local");
@@ -174,7 +179,8 @@ fn a_sidecar_that_lists_a_lost_database_is_a_finding() {
 #[test]
 fn failures_and_a_wrong_hash_in_the_sidecar_are_findings() {
     let bench = Bench::new();
-    let bytes = archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
+    let bytes =
+        archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
     let path = bench.write("c.tar.gz", &bytes);
     bench.write("c.tar.gz.meta.json", sidecar(&["x.sql"], "1", &"ab".repeat(32)).as_bytes());
     let ran = bench.verify(&path, "local");
@@ -211,11 +217,14 @@ fn meta_commands_never_run_on_either_engine() {
 
 #[test]
 fn a_good_dump_with_its_own_restrict_pair_and_backslash_rows_is_green() {
-    let text = gunzip(&fs::read(fixture(LOCAL_MAJOR).folder.join("dumps/with space.sql.gz")).unwrap());
+    let text =
+        gunzip(&fs::read(fixture(LOCAL_MAJOR).folder.join("dumps/with space.sql.gz")).unwrap());
     let text = String::from_utf8(text).unwrap();
     assert!(text.contains("\\restrict ") && text.contains("\\unrestrict "));
     assert!(text.lines().any(|line| line.starts_with("0\t\\\\N begins")));
-    let text = text.replace("0\t\\\\N begins", "\\\\! first\t\\\\N begins").replace("id integer NOT NULL,\n    v text", "id text NOT NULL,\n    v text");
+    let text = text
+        .replace("0\t\\\\N begins", "\\\\! first\t\\\\N begins")
+        .replace("id integer NOT NULL,\n    v text", "id text NOT NULL,\n    v text");
     let text = text.replace("id integer\n", "id text\n");
     for engine in ENGINES {
         let bench = Bench::new();
@@ -227,7 +236,8 @@ fn a_good_dump_with_its_own_restrict_pair_and_backslash_rows_is_green() {
 
 #[test]
 fn rows_that_break_a_constraint_are_the_backups_fault_and_stay_out_of_reports() {
-    let text = gunzip(&fs::read(fixture(LOCAL_MAJOR).folder.join("dumps/with space.sql.gz")).unwrap());
+    let text =
+        gunzip(&fs::read(fixture(LOCAL_MAJOR).folder.join("dumps/with space.sql.gz")).unwrap());
     let text = String::from_utf8(text).unwrap().replacen("\n2\tc81e", "\n1\tc81e", 1);
     let bench = Bench::new();
     let path = bench.write("dup.sql", text.as_bytes());
@@ -245,7 +255,8 @@ fn rows_that_break_a_constraint_are_the_backups_fault_and_stay_out_of_reports() 
 
 #[test]
 fn bad_input_gets_one_clear_answer() {
-    let good = archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
+    let good =
+        archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
     let bench = Bench::new();
     let ran = bench.verify(Path::new("/nowhere/cluster.tar.gz"), "local");
     assert_unknown(&ran, "backup_not_found");
@@ -256,7 +267,10 @@ fn bad_input_gets_one_clear_answer() {
     assert_unknown(&ran, "no_backup_in_folder");
     let ran = bench.verify(&bench.write("cut.tar.gz", &good[..good.len() / 2]), "local");
     assert_bad(&ran, "archive_truncated", None);
-    let ran = bench.verify(&bench.write("cut.tar", &tar(&members(&fixture(LOCAL_MAJOR).folder, Layout::V4))[..20_480]), "local");
+    let ran = bench.verify(
+        &bench.write("cut.tar", &tar(&members(&fixture(LOCAL_MAJOR).folder, Layout::V4))[..20_480]),
+        "local",
+    );
     assert_bad(&ran, "archive_truncated", None);
     let mut flipped = good.clone();
     let middle = flipped.len() / 2;
@@ -270,7 +284,8 @@ fn bad_input_gets_one_clear_answer() {
     let zero = archive(|all| member(all, "x.sql.dump").clear());
     let ran = bench.verify(&bench.write("zero.tar.gz", &zero), "local");
     assert_bad(&ran, "dump_empty", Some("x.sql"));
-    let noise: Vec<u8> = (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let noise: Vec<u8> =
+        (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
     let ran = bench.verify(&bench.write("noise.tar.gz", &noise), "local");
     assert_bad(&ran, "unknown_format", None);
     let only_globals = archive(|all| all.retain(|(name, _)| name == "globals.sql"));
@@ -303,14 +318,31 @@ fn members_that_would_leave_the_archive_are_refused() {
 
 #[test]
 fn engines_that_cannot_run_say_what_to_do() {
-    let good = archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
+    let good =
+        archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
     let bench = Bench::new();
     let path = bench.write("c.tar.gz", &good);
     let backup = path.to_str().unwrap();
-    let ran = bench.run(&["verify", backup, "--restore-test", "--engine", "docker", "--image", "no-such-image:{major}"]);
+    let ran = bench.run(&[
+        "verify",
+        backup,
+        "--restore-test",
+        "--engine",
+        "docker",
+        "--image",
+        "no-such-image:{major}",
+    ]);
     assert_unknown(&ran, "image_unavailable");
     assert!(ran.stdout.contains("no-such-image:15"), "{}", ran.text());
-    let ran = bench.run(&["verify", backup, "--restore-test", "--engine", "local", "--pg-bindir", "/nowhere"]);
+    let ran = bench.run(&[
+        "verify",
+        backup,
+        "--restore-test",
+        "--engine",
+        "local",
+        "--pg-bindir",
+        "/nowhere",
+    ]);
     assert_unknown(&ran, "engine_unavailable");
     // Neither: no daemon, no programs.
     let (json, junit) = (bench.path("n.json"), bench.path("n.xml"));
@@ -318,7 +350,10 @@ fn engines_that_cannot_run_say_what_to_do() {
         .command()
         .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
         .args(["verify", backup, "--restore-test", "--pg-bindir", "/nowhere"])
-        .arg("--json").arg(&json).arg("--junit").arg(&junit)
+        .arg("--json")
+        .arg(&json)
+        .arg("--junit")
+        .arg(&junit)
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -338,13 +373,22 @@ fn a_dump_newer_than_the_server_is_no_failure_of_the_backup() {
     let ran = bench.verify(&path, "local");
     assert_unknown(&ran, "engine_unavailable");
     let image = support::image(15);
-    let ran = bench.run(&["verify", path.to_str().unwrap(), "--restore-test", "--engine", "docker", "--image", &image]);
+    let ran = bench.run(&[
+        "verify",
+        path.to_str().unwrap(),
+        "--restore-test",
+        "--engine",
+        "docker",
+        "--image",
+        &image,
+    ]);
     assert_unknown(&ran, "server_too_old");
 }
 
 #[test]
 fn a_full_temporary_folder_is_named() {
-    let good = archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
+    let good =
+        archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
     let bench = Bench::new();
     let path = bench.write("c.tar.gz", &good);
     let full = bench.path("full");
@@ -362,7 +406,8 @@ fn a_full_temporary_folder_is_named() {
         .args(["verify", path.to_str().unwrap(), "--restore-test", "--engine", "local", "--json"])
         .arg(&json)
         .output();
-    let left: Vec<PathBuf> = fs::read_dir(&full).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let left: Vec<PathBuf> =
+        fs::read_dir(&full).unwrap().map(|entry| entry.unwrap().path()).collect();
     let unmounted = std::process::Command::new("umount").arg(&full).status().unwrap();
     let output = output.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
@@ -376,7 +421,8 @@ fn a_full_temporary_folder_is_named() {
 #[test]
 fn a_read_only_folder_stays_as_it_was() {
     let bench = Bench::new();
-    let good = archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
+    let good =
+        archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));
     let path = bench.write("backups/c.tar.gz", &good);
     let folder = path.parent().unwrap();
     fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).unwrap();

@@ -160,12 +160,7 @@ fn read_archive(
         return Err(stop);
     }
     source.enter("data");
-    let known = data::Known {
-        layout,
-        encoding,
-        contents_limit,
-        places,
-    };
+    let known = data::Known { layout, encoding, contents_limit, places };
     data::walk(source, known, &mut dump.entries, &mut dump.damage);
     Ok(())
 }

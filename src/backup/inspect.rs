@@ -197,9 +197,12 @@ impl Reading {
     fn unsafe_member(&mut self, name: &str, cause: &str) {
         let shown = crate::text::one_line(name, 100);
         self.find(
-            Finding::new(FindingCode::UnsafeMember, format!("the archive holds the unsafe member `{shown}`"))
-                .on(format!("member {shown}"))
-                .because(format!("it is {cause}")),
+            Finding::new(
+                FindingCode::UnsafeMember,
+                format!("the archive holds the unsafe member `{shown}`"),
+            )
+            .on(format!("member {shown}"))
+            .because(format!("it is {cause}")),
         );
     }
 
@@ -260,7 +263,9 @@ impl Reading {
                 self.find(
                     Finding::new(
                         FindingCode::FormatNotSupported,
-                        format!("the member `{name}` is in {what}, which this version cannot restore"),
+                        format!(
+                            "the member `{name}` is in {what}, which this version cannot restore"
+                        ),
                     )
                     .in_database(place.database)
                     .on(format!("member {name}")),
@@ -268,8 +273,11 @@ impl Reading {
             }
             Member::Dump(_) | Member::Unsupported(_) | Member::Other => {
                 self.find(
-                    Finding::new(FindingCode::MemberIgnored, format!("the member `{name}` is no dump"))
-                        .on(format!("member {name}")),
+                    Finding::new(
+                        FindingCode::MemberIgnored,
+                        format!("the member `{name}` is no dump"),
+                    )
+                    .on(format!("member {name}")),
                 );
             }
         }
@@ -336,15 +344,17 @@ impl Reading {
     fn outer_damage(&mut self, error: &io::Error) {
         self.inventory.outer_is_sound = false;
         let path = self.inventory.path.clone();
-        let cut = error.kind() == io::ErrorKind::UnexpectedEof;
+        let cut =
+            error.kind() == io::ErrorKind::UnexpectedEof || member::is_cut(&error.to_string());
         let code = if cut { FindingCode::ArchiveTruncated } else { FindingCode::ArchiveDamaged };
         let what = if cut { "ends too early" } else { "is damaged" };
-        let mut finding = Finding::new(code, format!("the archive `{path}` {what}"))
-            .because(error.to_string());
+        let mut finding =
+            Finding::new(code, format!("the archive `{path}` {what}")).because(error.to_string());
         if let Some((member, database)) = self.current.take() {
             finding = finding.on(format!("member {member}"));
-            finding.message =
-                format!("the archive `{path}` {what} inside the member `{member}`; it and all behind it are lost");
+            finding.message = format!(
+                "the archive `{path}` {what} inside the member `{member}`; it and all behind it are lost"
+            );
             finding.database = database;
         }
         self.find(finding);
@@ -366,7 +376,10 @@ impl Reading {
                 found.push(
                     Finding::new(
                         FindingCode::ChecksumMismatch,
-                        format!("`{}` is not the file that its sidecar was written for", self.inventory.path),
+                        format!(
+                            "`{}` is not the file that its sidecar was written for",
+                            self.inventory.path
+                        ),
                     )
                     .because(format!("SHA-256 is {actual}, the sidecar says {expected}")),
                 );
@@ -374,7 +387,10 @@ impl Reading {
         }
         if self.inventory.format.is_cluster() && self.inventory.outer_is_sound {
             let nothing_said = self.inventory.findings.iter().all(|finding| {
-                !matches!(finding.code, FindingCode::FormatNotSupported | FindingCode::NoBackupInFolder)
+                !matches!(
+                    finding.code,
+                    FindingCode::FormatNotSupported | FindingCode::NoBackupInFolder
+                )
             });
             if names.is_empty() && nothing_said {
                 found.push(Finding::new(
@@ -409,7 +425,10 @@ impl Reading {
                 found.push(
                     Finding::new(
                         FindingCode::DuplicateMember,
-                        format!("the member `{}` holds database `{}` a second time", dump.member, dump.name),
+                        format!(
+                            "the member `{}` holds database `{}` a second time",
+                            dump.member, dump.name
+                        ),
                     )
                     .in_database(dump.name.clone())
                     .on(format!("member {}", dump.member)),
@@ -438,10 +457,14 @@ fn globals(place: &MemberPlace<'_>, sql: Vec<u8>, dump: &PlainDump) -> Globals {
     for finding in &mut findings {
         finding.database = None;
     }
-    if dump.flavour == PlainFlavour::Unknown && findings.is_empty() && dump.roles_created.is_empty() {
+    if dump.flavour == PlainFlavour::Unknown && findings.is_empty() && dump.roles_created.is_empty()
+    {
         findings.push(
-            Finding::new(FindingCode::DumpDamaged, format!("`{}` is no output of pg_dumpall", place.name))
-                .on(format!("member {}", place.name)),
+            Finding::new(
+                FindingCode::DumpDamaged,
+                format!("`{}` is no output of pg_dumpall", place.name),
+            )
+            .on(format!("member {}", place.name)),
         );
     }
     Globals {

@@ -199,7 +199,11 @@ pub(crate) fn folder_members(folder: &Utf8Path) -> io::Result<Vec<(String, Utf8P
 pub(crate) fn identity(path: &Utf8Path) -> io::Result<Vec<(Utf8PathBuf, u64, i64)>> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_dir() {
-        return Ok(vec![(path.to_path_buf(), metadata.len(), metadata.mtime_nsec() ^ metadata.mtime())]);
+        return Ok(vec![(
+            path.to_path_buf(),
+            metadata.len(),
+            metadata.mtime_nsec() ^ metadata.mtime(),
+        )]);
     }
     folder_members(path)?
         .into_iter()

@@ -13,7 +13,10 @@ use crate::text::one_line;
 /// What a member turned out to be.
 pub(crate) enum Member {
     Dump(Box<DatabaseDump>),
-    Globals { sql: Vec<u8>, dump: Box<PlainDump> },
+    Globals {
+        sql: Vec<u8>,
+        dump: Box<PlainDump>,
+    },
     /// Recognised, and nothing that this version restores.
     Unsupported(&'static str),
     /// No dump at all.
@@ -176,7 +179,7 @@ fn unknown(place: &MemberPlace<'_>) -> DatabaseDump {
 
 fn damaged_gzip(place: &MemberPlace<'_>, error: &io::Error) -> DatabaseDump {
     let mut dump = blank(place, DumpFormat::Plain);
-    let code = if error.kind() == io::ErrorKind::UnexpectedEof {
+    let code = if error.kind() == io::ErrorKind::UnexpectedEof || is_cut(&error.to_string()) {
         FindingCode::DumpTruncated
     } else {
         FindingCode::DumpDamaged
@@ -241,9 +244,7 @@ fn from_custom(place: &MemberPlace<'_>, custom: CustomDump) -> DatabaseDump {
             DamageKind::UnsupportedVersion
             | DamageKind::PrivateVariant
             | DamageKind::OtherFormat
-            | DamageKind::TooLarge => {
-                FindingCode::FormatNotSupported
-            }
+            | DamageKind::TooLarge => FindingCode::FormatNotSupported,
         };
         let message = match code {
             FindingCode::DumpTruncated => format!("the dump `{}` ends too early", place.name),
@@ -264,7 +265,10 @@ fn from_custom(place: &MemberPlace<'_>, custom: CustomDump) -> DatabaseDump {
 
 /// Entries whose SQL names roles besides the owner.
 fn names_roles(kind: &str) -> bool {
-    matches!(kind, "ACL" | "DEFAULT ACL" | "POLICY" | "USER MAPPING" | "DATABASE" | "DATABASE PROPERTIES")
+    matches!(
+        kind,
+        "ACL" | "DEFAULT ACL" | "POLICY" | "USER MAPPING" | "DATABASE" | "DATABASE PROPERTIES"
+    )
 }
 
 fn from_plain(place: &MemberPlace<'_>, plain: PlainDump) -> DatabaseDump {
@@ -297,6 +301,13 @@ fn from_plain(place: &MemberPlace<'_>, plain: PlainDump) -> DatabaseDump {
     ));
     dump.entries = plain.entries;
     dump
+}
+
+/// Whether a decoder's words mean that its input ended too early. flate2 has no kind for it.
+pub(crate) fn is_cut(words: &str) -> bool {
+    ["incomplete deflate stream", "unexpected end", "unexpected EOF", "failed to fill whole buffer"]
+        .iter()
+        .any(|text| words.contains(text))
 }
 
 fn construct(construct: Construct) -> &'static str {
@@ -333,7 +344,11 @@ pub(crate) fn plain_damage(place: &MemberPlace<'_>, plain: &PlainDump, found: &m
         let mut refused = finding(
             place,
             FindingCode::MetaCommand,
-            format!("the plain dump `{}` holds the psql command `{}`; it was not run", place.name, one_line(&name, 20)),
+            format!(
+                "the plain dump `{}` holds the psql command `{}`; it was not run",
+                place.name,
+                one_line(&name, 20)
+            ),
         )
         .on(format!("line {line} of member {}", place.name));
         refused.count = count;
@@ -341,7 +356,7 @@ pub(crate) fn plain_damage(place: &MemberPlace<'_>, plain: &PlainDump, found: &m
     }
     if let Some(error) = &plain.io_error {
         let message = format!("the compressed data of `{}` cannot be read to its end", place.name);
-        found.push(if error.contains("unexpected end") || error.contains("EOF") {
+        found.push(if is_cut(error) {
             truncated(message).because(error.clone())
         } else {
             damaged(message).because(error.clone())
@@ -352,13 +367,18 @@ pub(crate) fn plain_damage(place: &MemberPlace<'_>, plain: &PlainDump, found: &m
             None => format!("line {}", unfinished.line),
         };
         found.push(
-            truncated(format!("the dump `{}` ends inside {}", place.name, construct(unfinished.construct)))
-                .on(object),
+            truncated(format!(
+                "the dump `{}` ends inside {}",
+                place.name,
+                construct(unfinished.construct)
+            ))
+            .on(object),
         );
     } else if !plain.trailer && has_trailer(plain.flavour) {
         found.push(
-            truncated(format!("the dump `{}` ends between two statements", place.name))
-                .because("its last line, `PostgreSQL database dump complete`, is missing".to_owned()),
+            truncated(format!("the dump `{}` ends between two statements", place.name)).because(
+                "its last line, `PostgreSQL database dump complete`, is missing".to_owned(),
+            ),
         );
     }
     if let Some(offset) = plain.nul_at {

@@ -65,9 +65,12 @@ pub(crate) fn read(backup: &Utf8Path) -> (Option<Sidecar>, Vec<Finding>) {
 }
 
 fn unreadable(path: &str, cause: &str) -> Finding {
-    Finding::new(FindingCode::SidecarUnreadable, format!("the sidecar `{path}` cannot be understood"))
-        .on(path.to_owned())
-        .because(cause.to_owned())
+    Finding::new(
+        FindingCode::SidecarUnreadable,
+        format!("the sidecar `{path}` cannot be understood"),
+    )
+    .on(path.to_owned())
+    .because(cause.to_owned())
 }
 
 fn read_limited(path: &str) -> io::Result<Option<String>> {
@@ -125,10 +128,13 @@ pub(crate) fn compare(sidecar: &Sidecar, names: &[&str]) -> Vec<Finding> {
         findings.push(
             Finding::new(
                 FindingCode::BackupIncomplete,
-                format!("{} failed while the backup was made", crate::text::counted(
-                    usize::try_from(sidecar.failure_count).unwrap_or(usize::MAX),
-                    "database",
-                )),
+                format!(
+                    "{} failed while the backup was made",
+                    crate::text::counted(
+                        usize::try_from(sidecar.failure_count).unwrap_or(usize::MAX),
+                        "database",
+                    )
+                ),
             )
             .because(format!("the sidecar says failure_count = {}", sidecar.failure_count)),
         );
@@ -141,7 +147,9 @@ pub(crate) fn compare(sidecar: &Sidecar, names: &[&str]) -> Vec<Finding> {
             findings.push(
                 Finding::new(
                     FindingCode::DatabaseMissing,
-                    format!("the sidecar lists database `{listed}`, the archive holds no dump of it"),
+                    format!(
+                        "the sidecar lists database `{listed}`, the archive holds no dump of it"
+                    ),
                 )
                 .in_database(listed.clone()),
             );

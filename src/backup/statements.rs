@@ -21,7 +21,8 @@ mod tests {
 
     #[test]
     fn a_semicolon_in_a_name_ends_nothing() {
-        let sql = "ALTER DATABASE \"a;b\" SET x TO 'y;z';\nALTER DATABASE \"a;b\" CONNECTION LIMIT 3;\n";
+        let sql =
+            "ALTER DATABASE \"a;b\" SET x TO 'y;z';\nALTER DATABASE \"a;b\" CONNECTION LIMIT 3;\n";
         let found = statements(sql);
         assert_eq!(found.len(), 2, "{found:?}");
         assert!(found[1].starts_with("ALTER DATABASE \"a;b\" CONNECTION"));

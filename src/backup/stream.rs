@@ -61,9 +61,7 @@ fn send_all(
             let tar = intake::gunzip(open(&inventory.path)?);
             send_members(tar, databases, wanted, sender)
         }
-        BackupFormat::ClusterTar => {
-            send_members(open(&inventory.path)?, databases, wanted, sender)
-        }
+        BackupFormat::ClusterTar => send_members(open(&inventory.path)?, databases, wanted, sender),
         BackupFormat::ClusterFolder => {
             for &index in wanted {
                 if let Some(database) = databases.get(index) {

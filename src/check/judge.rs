@@ -31,11 +31,7 @@ impl Judged {
 }
 
 /// Judges the first column of the first row: `None` = no row, `Some(None)` = NULL.
-pub fn judge_value(
-    comparison: &Comparison,
-    value: Option<Option<&str>>,
-    now: Timestamp,
-) -> Judged {
+pub fn judge_value(comparison: &Comparison, value: Option<Option<&str>>, now: Timestamp) -> Judged {
     let Some(value) = value else { return Judged::new(false, "no row") };
     let Some(value) = value else { return Judged::new(false, "NULL") };
     let ordered = |bound: &str| compare_numbers(value, bound);
@@ -76,7 +72,10 @@ pub fn judge_count(rows: u64, population: bool) -> Judged {
     if !population {
         Judged::new(false, "nothing to look at: the tables of the query are empty")
     } else {
-        Judged::new(rows == 0, crate::text::counted(usize::try_from(rows).unwrap_or(usize::MAX), "row"))
+        Judged::new(
+            rows == 0,
+            crate::text::counted(usize::try_from(rows).unwrap_or(usize::MAX), "row"),
+        )
     }
 }
 
@@ -94,10 +93,12 @@ fn time_of(value: &str) -> Option<Timestamp> {
     if let Ok(timestamp) = value.parse::<Timestamp>() {
         return Some(timestamp);
     }
-    let civil = value
-        .parse::<DateTime>()
-        .ok()
-        .or_else(|| value.parse::<jiff::civil::Date>().ok().map(|date| date.to_datetime(jiff::civil::Time::midnight())))?;
+    let civil = value.parse::<DateTime>().ok().or_else(|| {
+        value
+            .parse::<jiff::civil::Date>()
+            .ok()
+            .map(|date| date.to_datetime(jiff::civil::Time::midnight()))
+    })?;
     civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
 }
 
@@ -132,7 +133,10 @@ mod tests {
         assert_eq!(check(Comparison::Between("1".into(), "3".into()), "4"), CheckOutcome::Failed);
         assert_eq!(check(Comparison::AtLeast("1".into()), "many"), CheckOutcome::Failed);
         let large = "9007199254740993";
-        assert_eq!(check(Comparison::Equals("9007199254740992".into()), large), CheckOutcome::Failed);
+        assert_eq!(
+            check(Comparison::Equals("9007199254740992".into()), large),
+            CheckOutcome::Failed
+        );
     }
 
     #[test]
@@ -147,7 +151,8 @@ mod tests {
 
     #[test]
     fn texts_are_matched() {
-        let check = |pattern: &str| judged(&Comparison::Matches(pattern.into()), Some(Some("v15.2")));
+        let check =
+            |pattern: &str| judged(&Comparison::Matches(pattern.into()), Some(Some("v15.2")));
         assert_eq!(check("^v1[0-9]"), CheckOutcome::Passed);
         assert_eq!(check("^x"), CheckOutcome::Failed);
         assert_eq!(check("("), CheckOutcome::Errored);

@@ -36,7 +36,8 @@ pub(super) fn hand_over(args: &[OsString]) -> Option<ExitCode> {
 
 fn is_restore_test(args: &[OsString]) -> bool {
     let is_test = |arg: &OsString| {
-        arg == "--restore-test" || arg.to_str().is_some_and(|arg| arg.starts_with("--restore-test="))
+        arg == "--restore-test"
+            || arg.to_str().is_some_and(|arg| arg.starts_with("--restore-test="))
     };
     args.first().is_some_and(|command| command == "verify") && args.iter().any(is_test)
 }
@@ -59,9 +60,8 @@ mod tests {
 
     #[test]
     fn only_a_restore_test_is_ours() {
-        let is_ours = |line: &str| {
-            is_restore_test(&line.split(' ').map(OsString::from).collect::<Vec<_>>())
-        };
+        let is_ours =
+            |line: &str| is_restore_test(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
         assert!(is_ours("verify x.tar.gz --restore-test"));
         assert!(is_ours("verify --restore-test=full x.tar.gz"));
         assert!(!is_ours("verify x.tar.gz"));

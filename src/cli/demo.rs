@@ -56,7 +56,10 @@ pub(super) fn run(command: &DemoCommand) -> ExitCode {
     };
     println!(
         "  {} ({} databases) by PostgreSQL {}, engine {}\n",
-        made.archive, made.databases, made.server_version, made.engine.as_str()
+        made.archive,
+        made.databases,
+        made.server_version,
+        made.engine.as_str()
     );
     let file = folder.join("demo.yaml");
     if let Err(error) = fs::write(&file, SCENARIO) {

@@ -51,7 +51,12 @@ pub(super) fn run(command: &RunCommand) -> ExitCode {
         }
     }
     if let Some((file, error)) = wrong {
-        return refuse(&command.args.reports, file.file_stem().unwrap_or("scenario"), Some(&file), words(&error));
+        return refuse(
+            &command.args.reports,
+            file.file_stem().unwrap_or("scenario"),
+            Some(&file),
+            words(&error),
+        );
     }
     if let Some(twin) = twin_name(&scenarios) {
         let message = format!("two scenarios are named `{twin}`: names must be unique");
@@ -66,7 +71,9 @@ fn words(error: &ScenarioError) -> String {
         ScenarioError::Unreadable { .. } => error.to_string(),
         ScenarioError::Wrong { file, problems, .. } => problems
             .iter()
-            .map(|problem| format!("{file}:{}:{}: {}", problem.line, problem.column, problem.message))
+            .map(|problem| {
+                format!("{file}:{}:{}: {}", problem.line, problem.column, problem.message)
+            })
             .collect::<Vec<_>>()
             .join("; "),
     }
@@ -89,7 +96,8 @@ fn scenario_files(paths: &[Utf8PathBuf]) -> Result<Vec<Utf8PathBuf>, String> {
             files.push(path.clone());
             continue;
         }
-        let entries = path.read_dir_utf8().map_err(|error| format!("cannot read `{path}`: {error}"))?;
+        let entries =
+            path.read_dir_utf8().map_err(|error| format!("cannot read `{path}`: {error}"))?;
         let mut found: Vec<Utf8PathBuf> = entries
             .filter_map(Result::ok)
             .map(camino::Utf8DirEntry::into_path)
@@ -196,11 +204,8 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
     let mut code = whole.exit_code();
     let mut unwritten = report::write_all(&whole, &args.reports.paths());
     for (scenario, report) in scenarios.iter().zip(&whole.scenarios) {
-        let own = RunReport {
-            schema: REPORT_SCHEMA,
-            run: run.clone(),
-            scenarios: vec![report.clone()],
-        };
+        let own =
+            RunReport { schema: REPORT_SCHEMA, run: run.clone(), scenarios: vec![report.clone()] };
         unwritten.extend(report::write_all(&own, &own_paths(scenario)));
     }
     for finding in &unwritten {

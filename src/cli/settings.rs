@@ -85,7 +85,8 @@ fn new_run_id() -> String {
 
 /// Where pgdrill keeps what outlives a run.
 pub(super) fn home() -> PathBuf {
-    let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let from =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     from("PGDRILL_HOME")
         .or_else(|| from("XDG_STATE_HOME").map(|state| state.join("pgdrill")))
         .or_else(|| from("HOME").map(|home| home.join(".local/state/pgdrill")))

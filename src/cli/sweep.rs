@@ -32,7 +32,9 @@ pub(super) fn run(_command: &SweepCommand) -> ExitCode {
     for swept in &report.swept {
         match swept {
             Swept::Removed(what) => println!("✓ removed {what}"),
-            Swept::Stuck { what, leftovers } => println!("✗ {what} stays: {}", leftovers.join(", ")),
+            Swept::Stuck { what, leftovers } => {
+                println!("✗ {what} stays: {}", leftovers.join(", "))
+            }
             Swept::InUse(what) => println!("  {what} belongs to a run that goes on"),
         }
     }

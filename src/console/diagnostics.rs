@@ -1,6 +1,8 @@
 //! Problems of a scenario, printed against its text.
 
-use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{
+    Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode,
+};
 
 use crate::scenario::{ScenarioError, ScenarioProblem};
 
@@ -39,8 +41,8 @@ pub fn show_scenario_error(error: &ScenarioError) -> String {
         ScenarioError::Unreadable { .. } => format!("error: {error}\n"),
         ScenarioError::Wrong { file, text, problems } => {
             let source = NamedSource::new(file.as_str(), text.clone());
-            let handler =
-                GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
+            let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+                .with_width(100);
             let mut shown = String::new();
             for problem in problems {
                 let rendered =
@@ -77,7 +79,8 @@ mod tests {
             text,
         };
         let shown = show_scenario_error(&error);
-        for part in ["unknown engine `podman`", "s.yaml:3:19", "──┬──", "one of: auto"] {
+        for part in ["unknown engine `podman`", "s.yaml:3:19", "──────", "one of: auto"]
+        {
             assert!(shown.contains(part), "{part} is missing in\n{shown}");
         }
     }

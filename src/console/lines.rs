@@ -98,9 +98,9 @@ fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<Stri
             let mark = match outcome {
                 DatabaseOutcome::Restored | DatabaseOutcome::ExpectedFailure => style.mark(true),
                 DatabaseOutcome::Failed | DatabaseOutcome::UnexpectedSuccess => style.mark(false),
-                DatabaseOutcome::Errored | DatabaseOutcome::Cancelled | DatabaseOutcome::Skipped => {
-                    style.doubtful("!")
-                }
+                DatabaseOutcome::Errored
+                | DatabaseOutcome::Cancelled
+                | DatabaseOutcome::Skipped => style.doubtful("!"),
             };
             format!(
                 "  {mark} {:<18} {}, {size}, {}, {}",
@@ -179,7 +179,8 @@ fn describe_finding(finding: &Finding, style: Style) -> String {
         FindingClass::Cancelled => style.doubtful("[CANCELLED]"),
         FindingClass::Notice => "[NOTE]".to_owned(),
     };
-    let mut text = format!("  {mark} {} ({})", one_line(&finding.message, 400), finding.code.as_str());
+    let mut text =
+        format!("  {mark} {} ({})", one_line(&finding.message, 400), finding.code.as_str());
     let mut line = |label: &str, value: &str| {
         text.push_str(&format!("\n         {label}: {}", one_line(value, 400)));
     };
@@ -193,7 +194,10 @@ fn describe_finding(finding: &Finding, style: Style) -> String {
         line("Cause", cause);
     }
     if finding.count > 1 {
-        line("Count", &format!("{} errors in all: this one, and what follows from it", finding.count));
+        line(
+            "Count",
+            &format!("{} errors in all: this one, and what follows from it", finding.count),
+        );
     }
     if !finding.remedy.is_empty() {
         text.push_str("\n         How to fix:");

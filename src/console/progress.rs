@@ -67,10 +67,18 @@ impl ProgressView {
                 format!("Reading the backup: {} of {}", ByteCount(*done), ByteCount(*total))
             }
             RunEvent::DatabaseStarted { name, bytes, .. } => {
-                format!("Databases {} · Restoring: {name} ({})", model.describe(), ByteCount(*bytes))
+                format!(
+                    "Databases {} · Restoring: {name} ({})",
+                    model.describe(),
+                    ByteCount(*bytes)
+                )
             }
             RunEvent::DatabaseFed { name, bytes } => {
-                format!("Databases {} · Restoring: {name} ({} fed)", model.describe(), ByteCount(*bytes))
+                format!(
+                    "Databases {} · Restoring: {name} ({} fed)",
+                    model.describe(),
+                    ByteCount(*bytes)
+                )
             }
             RunEvent::DatabaseFinished { .. } => format!("Databases {}", model.describe()),
             RunEvent::ClusterStarting { engine, source, .. } => {

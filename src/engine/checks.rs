@@ -6,12 +6,12 @@ use jiff::Timestamp;
 
 use super::cluster::{Cluster, random_role};
 use crate::check::{judge_count, judge_value};
-use crate::scenario::{Check, CheckKind};
 use crate::ephemeral::EphemeralError;
 use crate::event::{EventSender, RunEvent};
 use crate::outcome::{CheckOutcome, CheckReport, DatabaseOutcome, DatabaseReport};
 use crate::postgres::SessionError;
 use crate::postgres::check_session::{self, Answer};
+use crate::scenario::{Check, CheckKind};
 
 /// Runs every check in the scenario's order.
 ///
@@ -49,13 +49,15 @@ pub(super) async fn run(
                 }
                 ask(cluster, &role, check).await?
             }
-            Some(_) => (
-                CheckOutcome::Skipped,
-                format!("database `{}` was not restored", check.database),
-            ),
+            Some(_) => {
+                (CheckOutcome::Skipped, format!("database `{}` was not restored", check.database))
+            }
             None => (
                 CheckOutcome::Failed,
-                format!("the backup holds no database `{}`, or the scenario leaves it out", check.database),
+                format!(
+                    "the backup holds no database `{}`, or the scenario leaves it out",
+                    check.database
+                ),
             ),
         };
         let report = CheckReport {

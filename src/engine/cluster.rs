@@ -53,7 +53,10 @@ impl Cluster {
             format!("create role {role} superuser login"),
             format!("create database {} template template0", quote_identifier(&maintenance)),
         ] {
-            first.execute(&statement).await.map_err(|error| failed("prepare the server", &error))?;
+            first
+                .execute(&statement)
+                .await
+                .map_err(|error| failed("prepare the server", &error))?;
         }
         drop(first);
         let admin = open(&*sandbox, &superuser, &maintenance).await?;
@@ -136,8 +139,7 @@ impl Cluster {
     /// Whether the server's psql has a restricted mode.
     pub(super) fn psql_is_restrictable(&self) -> bool {
         let Some((major, minor)) = self.server_version.major_minor() else { return false };
-        major > 17
-            || RESTRICT_SINCE.iter().any(|&(of, since)| of == major && minor >= since)
+        major > 17 || RESTRICT_SINCE.iter().any(|&(of, since)| of == major && minor >= since)
     }
 
     /// Free bytes where the server lives.
@@ -191,7 +193,10 @@ async fn open_with(
 }
 
 /// A session of `user` as soon as the server accepts one.
-pub(super) async fn until_ready(sandbox: &dyn Sandbox, user: &str) -> Result<Session, EphemeralError> {
+pub(super) async fn until_ready(
+    sandbox: &dyn Sandbox,
+    user: &str,
+) -> Result<Session, EphemeralError> {
     let started = Instant::now();
     loop {
         if let SandboxState::Ended { last_lines, .. } = sandbox.state().await? {
@@ -214,7 +219,8 @@ mod tests {
 
     #[test]
     fn free_space_is_read_from_df() {
-        let df = "Filesystem 1024-blocks Used Available Capacity Mounted on\noverlay 100 40 60 40% /\n";
+        let df =
+            "Filesystem 1024-blocks Used Available Capacity Mounted on\noverlay 100 40 60 40% /\n";
         assert_eq!(free_bytes_of(df), Some(61_440));
         assert_eq!(free_bytes_of(""), None);
     }
@@ -223,6 +229,7 @@ mod tests {
 impl Output {
     /// Whether a program complained about a full disk.
     pub(super) fn says_disk_full(&self) -> bool {
-        self.stderr.contains("No space left on device") || self.stderr.contains("Disk quota exceeded")
+        self.stderr.contains("No space left on device")
+            || self.stderr.contains("Disk quota exceeded")
     }
 }

@@ -28,8 +28,16 @@ pub(super) struct Comparison {
 fn is_no_object(kind: &str, tag: &str) -> bool {
     matches!(
         kind,
-        "ENCODING" | "STDSTRINGS" | "SEARCHPATH" | "DATABASE" | "DATABASE PROPERTIES" | "TABLE DATA"
-            | "SEQUENCE SET" | "BLOBS" | "SHELL TYPE" | "BLOB METADATA"
+        "ENCODING"
+            | "STDSTRINGS"
+            | "SEARCHPATH"
+            | "DATABASE"
+            | "DATABASE PROPERTIES"
+            | "TABLE DATA"
+            | "SEQUENCE SET"
+            | "BLOBS"
+            | "SHELL TYPE"
+            | "BLOB METADATA"
     ) || tag.starts_with("DATABASE ")
 }
 
@@ -37,8 +45,16 @@ fn is_no_object(kind: &str, tag: &str) -> bool {
 fn is_outside_schemas(kind: &str) -> bool {
     matches!(
         kind,
-        "ACCESS METHOD" | "BLOB" | "EVENT TRIGGER" | "EXTENSION" | "FOREIGN DATA WRAPPER"
-            | "PROCEDURAL LANGUAGE" | "PUBLICATION" | "SCHEMA" | "SERVER" | "SUBSCRIPTION"
+        "ACCESS METHOD"
+            | "BLOB"
+            | "EVENT TRIGGER"
+            | "EXTENSION"
+            | "FOREIGN DATA WRAPPER"
+            | "PROCEDURAL LANGUAGE"
+            | "PUBLICATION"
+            | "SCHEMA"
+            | "SERVER"
+            | "SUBSCRIPTION"
     )
 }
 
@@ -77,7 +93,10 @@ pub(super) async fn compare(
             empty.iter().map(|(schema, name)| format!("{schema}.{name}")).collect();
         comparison.findings.push(listed(
             FindingCode::RowsMissing,
-            &format!("{} with rows in the dump and none in the database", counted(names.len(), "table")),
+            &format!(
+                "{} with rows in the dump and none in the database",
+                counted(names.len(), "table")
+            ),
             &names,
         ));
     }

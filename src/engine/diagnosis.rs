@@ -33,7 +33,8 @@ impl Background<'_> {
             return ArchiveSays::BootstrapRole;
         }
         let upper = kind.to_ascii_uppercase();
-        if self.entries.iter().any(|entry| entry.kind == upper && bare == Some(entry.tag.as_str())) {
+        if self.entries.iter().any(|entry| entry.kind == upper && bare == Some(entry.tag.as_str()))
+        {
             ArchiveSays::InTheDump
         } else if self.is_cluster {
             ArchiveSays::Cluster
@@ -62,7 +63,10 @@ pub(super) fn of_messages(
             .get(&message.message)
             .cloned()
             .or_else(|| message.context.clone())
-            .or_else(|| name.filter(|_| !message.sqlstate.starts_with("22")).map(|name| format!("{kind} {name}")));
+            .or_else(|| {
+                let is_name = !message.sqlstate.starts_with("22") || kind == "tablespace";
+                name.filter(|_| is_name).map(|name| format!("{kind} {name}"))
+            });
         let mut finding = Finding::new(code, text).with_sqlstate(message.sqlstate.clone());
         finding.object = object.map(|object| one_line(&object, 200));
         finding.count = message.count;
@@ -72,7 +76,7 @@ pub(super) fn of_messages(
 }
 
 /// Adds a finding, or counts it where an earlier one already says it.
-fn fold(findings: &mut Vec<Finding>, finding: Finding) {
+pub(super) fn fold(findings: &mut Vec<Finding>, finding: Finding) {
     let same = findings.iter_mut().find(|earlier| {
         earlier.code == finding.code
             && earlier.message == finding.message
@@ -104,9 +108,9 @@ pub(super) fn entries_of_errors(stderr: &str) -> BTreeMap<String, String> {
     for line in stderr.lines() {
         if let Some((_, entry)) = line.split_once("from TOC entry ") {
             // `215; 1259 16385 TABLE orders alice`: two numbers say nothing to a reader.
-            current = entry.split_once("; ").map(|(_, rest)| {
-                rest.split_whitespace().skip(2).collect::<Vec<_>>().join(" ")
-            });
+            current = entry
+                .split_once("; ")
+                .map(|(_, rest)| rest.split_whitespace().skip(2).collect::<Vec<_>>().join(" "));
         } else if let Some((_, message)) = line.split_once("ERROR:  ")
             && let Some(entry) = &current
         {
@@ -152,7 +156,9 @@ pub(super) fn of_program(
         fold(&mut findings, finding.on(member.clone()));
     }
     if output.says_disk_full() && findings.is_empty() {
-        findings.push(Finding::new(FindingCode::DiskFull, "no space left for the restore").on(member.clone()));
+        findings.push(
+            Finding::new(FindingCode::DiskFull, "no space left for the restore").on(member.clone()),
+        );
     }
     let has_errors = output.stderr.contains("ERROR:") || output.stderr.contains("FATAL:");
     if findings.is_empty() && !explained && (output.status != 0 || has_errors) {
@@ -162,7 +168,10 @@ pub(super) fn of_program(
         findings.push(
             Finding::new(
                 FindingCode::RestoreFailed,
-                format!("{program} ended with status {} and the server's log does not say why", output.status),
+                format!(
+                    "{program} ended with status {} and the server's log does not say why",
+                    output.status
+                ),
             )
             .on(member)
             .because(one_line(cause, 300)),

@@ -43,8 +43,11 @@ pub(super) async fn restore(
     let unexplained = output.status != 0 && messages.is_empty();
     if unexplained {
         findings.push(
-            Finding::new(FindingCode::GlobalsFailed, format!("psql ended with status {}", output.status))
-                .because(crate::text::one_line(&output.stderr, 300)),
+            Finding::new(
+                FindingCode::GlobalsFailed,
+                format!("psql ended with status {}", output.status),
+            )
+            .because(crate::text::one_line(&output.stderr, 300)),
         );
     }
     Ok(findings.into_iter().map(|finding| of_globals(finding, &globals.member)).collect())

@@ -10,7 +10,7 @@ mod diagnosis;
 mod globals;
 mod programs;
 mod restore;
-mod scenario_run;
 pub mod sample;
+mod scenario_run;
 
 pub use scenario_run::{RunOptions, run_scenario};

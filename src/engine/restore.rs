@@ -99,7 +99,9 @@ impl Restore<'_> {
                 ("psql", self.plain(&feed, dumps).await?)
             }
         };
-        findings.extend(self.diagnose(program, &output, dump).await?);
+        for finding in self.diagnose(program, &output, dump).await? {
+            diagnosis::fold(&mut findings, finding);
+        }
         Ok(findings)
     }
 

@@ -101,8 +101,7 @@ struct ScenarioRun<'a> {
     report: ScenarioReport,
 }
 
-type Starting =
-    tokio::task::JoinHandle<Result<(Selected, Box<dyn Sandbox>), EphemeralError>>;
+type Starting = tokio::task::JoinHandle<Result<(Selected, Box<dyn Sandbox>), EphemeralError>>;
 
 /// Ends the work early; the findings say why.
 struct Ended;
@@ -167,7 +166,9 @@ impl<'a> ScenarioRun<'a> {
     async fn try_work(&mut self) -> Result<(), Ended> {
         let inventory = self.read_backup().await?;
         if !self.scenario.restore {
-            self.report.not_tested.push("the restore: every byte was read, none was restored (--restore-test)".to_owned());
+            self.report.not_tested.push(
+                "the restore: every byte was read, none was restored (--restore-test)".to_owned(),
+            );
             return Ok(());
         }
         let plan = self.plan(&inventory)?;
@@ -243,7 +244,9 @@ impl<'a> ScenarioRun<'a> {
             .report
             .findings
             .iter()
-            .filter(|finding| finding.class == FindingClass::Backup || finding.class == FindingClass::Environment)
+            .filter(|finding| {
+                finding.class == FindingClass::Backup || finding.class == FindingClass::Environment
+            })
             .filter_map(|finding| finding.database.clone())
             .filter(|name| !inventory.databases.iter().any(|dump| dump.name == *name))
             .collect();
@@ -256,7 +259,8 @@ impl<'a> ScenarioRun<'a> {
         let backup_is_bad = !is_sound(&inventory.findings);
         if inventory.bytes > 0 {
             let path_is_fine = inventory.outer_is_sound && !backup_is_bad;
-            let detail = format!("{} read, {}", ByteCount(inventory.bytes_read), inventory.format.as_str());
+            let detail =
+                format!("{} read, {}", ByteCount(inventory.bytes_read), inventory.format.as_str());
             self.preflight(Preflight::ArchiveIntegrity, path_is_fine, detail);
             let total = inventory.databases.len();
             let detail = if bad_dumps == 0 {
@@ -279,9 +283,10 @@ impl<'a> ScenarioRun<'a> {
             });
         }
         for name in lost {
-            let (own, rest): (Vec<Finding>, Vec<Finding>) = std::mem::take(&mut self.report.findings)
-                .into_iter()
-                .partition(|finding| finding.database.as_deref() == Some(name.as_str()));
+            let (own, rest): (Vec<Finding>, Vec<Finding>) =
+                std::mem::take(&mut self.report.findings)
+                    .into_iter()
+                    .partition(|finding| finding.database.as_deref() == Some(name.as_str()));
             // A broken archive is the scenario's finding as well: more than this database is lost.
             self.report.findings = rest;
             let of_archive = |finding: &&Finding| {
@@ -333,10 +338,7 @@ impl<'a> ScenarioRun<'a> {
         Ok(plan)
     }
 
-    async fn start(
-        &mut self,
-        plan: &RestorePlan,
-    ) -> Result<(Selected, String), Ended> {
+    async fn start(&mut self, plan: &RestorePlan) -> Result<(Selected, String), Ended> {
         let engine = self.options.engine.or_else(|| {
             self.scenario.engine.as_deref().map(|engine| match engine {
                 "docker" => EngineChoice::Docker,
@@ -492,13 +494,18 @@ impl<'a> ScenarioRun<'a> {
         self.report.disk = DiskFacts { temp_path: work_dir, peak_bytes: None, free_bytes: free };
         let needed = ByteCount(plan.space_bytes);
         let Some(free) = free else {
-            self.report.not_tested.push("disk space: the sandbox does not say how much is free".to_owned());
+            self.report
+                .not_tested
+                .push("disk space: the sandbox does not say how much is free".to_owned());
             return Ok(());
         };
         let detail = format!("{needed} needed, {} free", ByteCount(free));
         self.preflight(Preflight::DiskSpace, free >= plan.space_bytes, detail.clone());
         if free < plan.space_bytes {
-            self.find(Finding::new(FindingCode::DiskFull, "too little space for the restore").because(detail));
+            self.find(
+                Finding::new(FindingCode::DiskFull, "too little space for the restore")
+                    .because(detail),
+            );
             return Err(Ended);
         }
         Ok(())
@@ -588,7 +595,12 @@ impl<'a> ScenarioRun<'a> {
                     return Ok(());
                 }
                 Err(Stop::Ephemeral(error)) => {
-                    self.database_done(index, started, None, vec![database_lost(&error, &dump.name)]);
+                    self.database_done(
+                        index,
+                        started,
+                        None,
+                        vec![database_lost(&error, &dump.name)],
+                    );
                     return Err(error);
                 }
             };
@@ -615,7 +627,9 @@ impl<'a> ScenarioRun<'a> {
         let is_there = !findings.iter().any(|finding| {
             matches!(
                 finding.code,
-                FindingCode::DatabaseNotCreated | FindingCode::LocaleMissing | FindingCode::PsqlTooOld
+                FindingCode::DatabaseNotCreated
+                    | FindingCode::LocaleMissing
+                    | FindingCode::PsqlTooOld
             )
         });
         if !is_there {
@@ -700,8 +714,10 @@ impl<'a> ScenarioRun<'a> {
         }
         let Some(sandbox) = self.sandbox.take() else { return };
         let removal = sandbox.remove().await;
-        self.report.cleanup =
-            CleanupFacts { complete: removal.leftovers.is_empty(), leftovers: removal.leftovers.clone() };
+        self.report.cleanup = CleanupFacts {
+            complete: removal.leftovers.is_empty(),
+            leftovers: removal.leftovers.clone(),
+        };
         self.events.send(RunEvent::CleanedUp {
             leftovers: removal.leftovers.clone(),
             took: started.elapsed(),
@@ -719,7 +735,10 @@ impl<'a> ScenarioRun<'a> {
         let restore_asked = self.scenario.restore;
         let selected = self.plan_positions.clone();
         for (index, database) in self.report.databases.iter_mut().enumerate() {
-            if cancelled && database.outcome == DatabaseOutcome::Skipped && selected.contains(&index) {
+            if cancelled
+                && database.outcome == DatabaseOutcome::Skipped
+                && selected.contains(&index)
+            {
                 database.outcome = DatabaseOutcome::Cancelled;
             }
         }

@@ -49,8 +49,7 @@ impl Daemon {
     /// Reaches the daemon that testcontainers would use (`DOCKER_HOST`, else the usual sockets).
     pub(super) async fn reach() -> Result<Self, EphemeralError> {
         let host = host_name();
-        let no_daemon =
-            |cause: String| EphemeralError::NoDaemon { host: host.clone(), cause };
+        let no_daemon = |cause: String| EphemeralError::NoDaemon { host: host.clone(), cause };
         let client = testcontainers::core::client::docker_client_instance()
             .await
             .map_err(|error| no_daemon(error.to_string()))?;
@@ -154,12 +153,7 @@ impl Daemon {
 
     async fn volumes_of(&self, name: &str) -> Vec<String> {
         let Ok(Some(container)) = self.container(name).await else { return Vec::new() };
-        container
-            .mounts
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(|mount| mount.name)
-            .collect()
+        container.mounts.unwrap_or_default().into_iter().filter_map(|mount| mount.name).collect()
     }
 
     pub(super) fn failed(&self, action: &str, error: &BollardError) -> EphemeralError {

@@ -15,6 +15,7 @@ use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 use tokio::sync::{Mutex, mpsc};
 
+use super::EphemeralError;
 use super::daemon::{
     Daemon, Image, LABEL_EXPIRES, LABEL_OWNER, LABEL_RUN, LABEL_SCENARIO, LABEL_TOOL,
 };
@@ -24,7 +25,6 @@ use super::sandbox::{
     BoxFuture, ByteStream, EngineKind, Exec, ExecCommand, ExecOutput, Isolation, Removal, Sandbox,
     SandboxIdentity, SandboxState,
 };
-use super::EphemeralError;
 use super::select::{SERVER_SCRIPT, StartRequest};
 
 /// Writable in every image, and in the container's own layer: nothing outside is touched.
@@ -238,8 +238,7 @@ async fn exit_status(
     program: &str,
     broken: Option<String>,
 ) -> Result<i64, EphemeralError> {
-    let failed =
-        |cause: String| EphemeralError::Exec { program: program.to_owned(), cause };
+    let failed = |cause: String| EphemeralError::Exec { program: program.to_owned(), cause };
     for _ in 0..100 {
         let state = client.inspect_exec(id).await.map_err(|error| failed(error.to_string()))?;
         if state.running == Some(false)

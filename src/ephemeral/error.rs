@@ -144,7 +144,9 @@ impl EphemeralError {
                 Code::DiskFull
             }
             Self::ServerEnded { out_of_memory: true, .. } => Code::OutOfMemory,
-            Self::ServerEnded { .. } | Self::Session { .. } | Self::Exec { .. } => Code::ServerEnded,
+            Self::ServerEnded { .. } | Self::Session { .. } | Self::Exec { .. } => {
+                Code::ServerEnded
+            }
             Self::ServerNotStarted { .. } | Self::Docker { .. } | Self::Folder { .. } => {
                 Code::ClusterNotStarted
             }

@@ -132,7 +132,10 @@ pub(crate) struct Exec {
 pub(crate) enum SandboxState {
     Running,
     /// It ended; the last lines it printed and whether the kernel killed it for memory.
-    Ended { last_lines: String, out_of_memory: bool },
+    Ended {
+        last_lines: String,
+        out_of_memory: bool,
+    },
 }
 
 /// A place where untrusted programs run. See the module's documentation.

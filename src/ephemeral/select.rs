@@ -16,7 +16,7 @@ use super::{EphemeralError, docker};
 /// The program that every sandbox runs first.
 pub(super) const SERVER_SCRIPT: &str = include_str!("server.sh");
 /// The image where nobody names another.
-pub const DEFAULT_IMAGE: &str = "postgres:{major}";
+const DEFAULT_IMAGE: &str = "postgres:{major}";
 
 /// What a user asks for.
 #[derive(Debug, Clone)]
@@ -71,10 +71,11 @@ pub async fn select(request: &EngineRequest) -> Result<Selected, EphemeralError>
         EngineChoice::Docker => docker_engine(request, "asked for").await,
         EngineChoice::Local => local_engine(request, "asked for"),
         EngineChoice::Auto => {
-            let error = match docker_engine(request, "a Docker daemon answers and has the image").await {
-                Ok(selected) => return Ok(selected),
-                Err(error) => error,
-            };
+            let error =
+                match docker_engine(request, "a Docker daemon answers and has the image").await {
+                    Ok(selected) => return Ok(selected),
+                    Err(error) => error,
+                };
             match local_engine(request, &format!("Docker cannot: {error}")) {
                 Ok(selected) => Ok(selected),
                 Err(local) => Err(EphemeralError::NoEngine {
@@ -86,10 +87,7 @@ pub async fn select(request: &EngineRequest) -> Result<Selected, EphemeralError>
     }
 }
 
-async fn docker_engine(
-    request: &EngineRequest,
-    reason: &str,
-) -> Result<Selected, EphemeralError> {
+async fn docker_engine(request: &EngineRequest, reason: &str) -> Result<Selected, EphemeralError> {
     let template = request.image.as_deref().unwrap_or(DEFAULT_IMAGE);
     let reference = template.replace("{major}", &request.major.to_string());
     let daemon = Daemon::reach().await?;
@@ -106,16 +104,11 @@ async fn docker_engine(
 }
 
 async fn pulled(daemon: &Daemon, reference: &str) -> Result<Image, EphemeralError> {
-    let unavailable = |cause: String| EphemeralError::ImageUnavailable {
-        image: reference.to_owned(),
-        cause,
-    };
+    let unavailable =
+        |cause: String| EphemeralError::ImageUnavailable { image: reference.to_owned(), cause };
     let (name, tag) = docker::name_and_tag(reference);
-    GenericImage::new(name, tag)
-        .with_user("postgres")
-        .pull_image()
-        .await
-        .map_err(|error| unavailable(error.to_string()))?;
+    let pulled = GenericImage::new(name, tag).with_user("postgres").pull_image().await;
+    drop(pulled.map_err(|error| unavailable(error.to_string()))?);
     daemon
         .image(reference)
         .await?

@@ -94,7 +94,8 @@ pub async fn sweep(ledger: &Ledger) -> SweepReport {
                 let what = format!("folder {}", folder.display());
                 let existed = folder.exists();
                 let resource = entry.resource.clone();
-                let swept = tokio::task::spawn_blocking(move || local::sweep_local(&resource)).await;
+                let swept =
+                    tokio::task::spawn_blocking(move || local::sweep_local(&resource)).await;
                 let removal = swept.unwrap_or_else(|error| Removal {
                     leftovers: vec![format!("{what}: {error}")],
                 });

@@ -85,9 +85,7 @@ pub struct ScenarioReport {
 impl ScenarioReport {
     /// Every finding: the scenario's own, then each database's.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .chain(self.databases.iter().flat_map(|database| &database.findings))
+        self.findings.iter().chain(self.databases.iter().flat_map(|database| &database.findings))
     }
 
     /// How many databases were restored.

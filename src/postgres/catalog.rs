@@ -13,13 +13,45 @@ pub(crate) type ObjectName = (String, String, String);
 
 /// Kinds of entries that are looked up; the others are counted as not compared.
 pub(crate) const COMPARED_KINDS: &[&str] = &[
-    "ACCESS METHOD", "AGGREGATE", "BLOB", "CHECK CONSTRAINT", "COLLATION", "CONSTRAINT",
-    "CONVERSION", "DEFAULT", "DOMAIN", "EVENT TRIGGER", "EXTENSION", "FK CONSTRAINT",
-    "FOREIGN DATA WRAPPER", "FOREIGN TABLE", "FUNCTION", "INDEX", "MATERIALIZED VIEW",
-    "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "POLICY", "PROCEDURAL LANGUAGE", "PROCEDURE",
-    "PUBLICATION", "ROW SECURITY", "RULE", "SCHEMA", "SEQUENCE", "SERVER", "STATISTICS",
-    "SUBSCRIPTION", "TABLE", "TEXT SEARCH CONFIGURATION", "TEXT SEARCH DICTIONARY",
-    "TEXT SEARCH PARSER", "TEXT SEARCH TEMPLATE", "TRIGGER", "TYPE", "VIEW",
+    "ACCESS METHOD",
+    "AGGREGATE",
+    "BLOB",
+    "CHECK CONSTRAINT",
+    "COLLATION",
+    "CONSTRAINT",
+    "CONVERSION",
+    "DEFAULT",
+    "DOMAIN",
+    "EVENT TRIGGER",
+    "EXTENSION",
+    "FK CONSTRAINT",
+    "FOREIGN DATA WRAPPER",
+    "FOREIGN TABLE",
+    "FUNCTION",
+    "INDEX",
+    "MATERIALIZED VIEW",
+    "OPERATOR",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+    "POLICY",
+    "PROCEDURAL LANGUAGE",
+    "PROCEDURE",
+    "PUBLICATION",
+    "ROW SECURITY",
+    "RULE",
+    "SCHEMA",
+    "SEQUENCE",
+    "SERVER",
+    "STATISTICS",
+    "SUBSCRIPTION",
+    "TABLE",
+    "TEXT SEARCH CONFIGURATION",
+    "TEXT SEARCH DICTIONARY",
+    "TEXT SEARCH PARSER",
+    "TEXT SEARCH TEMPLATE",
+    "TRIGGER",
+    "TYPE",
+    "VIEW",
 ];
 
 const OBJECTS: &str = r"
@@ -135,19 +167,6 @@ pub(crate) async fn empty_tables(
         }
     }
     Ok(empty)
-}
-
-/// Names of all roles and all tablespaces.
-pub(crate) async fn roles_and_tablespaces(
-    session: &Session,
-) -> Result<(BTreeSet<String>, BTreeSet<String>), SessionError> {
-    let names = async |sql: &str| -> Result<BTreeSet<String>, SessionError> {
-        Ok(session.query(sql, &[]).await?.iter().map(|row| row.get(0)).collect())
-    };
-    Ok((
-        names("select rolname::text from pg_roles").await?,
-        names("select spcname::text from pg_tablespace").await?,
-    ))
 }
 
 /// The size of the session's own database, in bytes.

@@ -88,7 +88,9 @@ pub(crate) async fn ask_rows(session: &Session, sql: &str) -> Result<Answer, Ses
     let rows = read_only(session, &counted).await?;
     let count: i64 = rows.first().map_or(0, |row| row.get(0));
     // EXPLAIN is not a subquery: its statement is checked by having been one just now.
-    let explained = read_only(session, &format!("explain (verbose, costs off, format json)\n{}", bare(sql))).await?;
+    let explained =
+        read_only(session, &format!("explain (verbose, costs off, format json)\n{}", bare(sql)))
+            .await?;
     let plan: Value = explained.first().map(|row| row.get(0)).unwrap_or(Value::Null);
     let mut tables = Vec::new();
     tables_of(&plan, &mut tables);
@@ -108,10 +110,7 @@ pub(crate) async fn ask_rows(session: &Session, sql: &str) -> Result<Answer, Ses
     Ok(Answer::Rows { count: u64::try_from(count).unwrap_or(0), has_population })
 }
 
-async fn read_only(
-    session: &Session,
-    sql: &str,
-) -> Result<Vec<tokio_postgres::Row>, SessionError> {
+async fn read_only(session: &Session, sql: &str) -> Result<Vec<tokio_postgres::Row>, SessionError> {
     let begin = format!("begin read only; set local statement_timeout = '{STATEMENT_LIMIT}'");
     session.execute(&begin).await?;
     let result = session.client().query(sql, &[]).await;

@@ -166,14 +166,16 @@ mod tests {
     #[test]
     fn a_record_ends_outside_quotes_only() {
         assert_eq!(whole_records(b"a,\"b\nc\",d\ne,\"f"), 10);
-        assert_eq!(whole_records(b"\"a\"\"\n\"\"b\"\n"), 11);
+        assert_eq!(whole_records(b"\"a\"\"\n\"\"b\"\n"), 10);
         assert_eq!(whole_records(b"abc"), 0);
     }
 
     #[test]
     fn errors_are_folded_and_counted() {
         let line = |message: &str| {
-            format!("t,u,shop,1,,s,1,,t,v,0,ERROR,42704,\"{message}\",,,,,\"COPY a, line 3, column id: \"\"secret\"\"\",,,,app,client\n")
+            format!(
+                "t,u,shop,1,,s,1,,t,v,0,ERROR,42704,\"{message}\",,,,,\"COPY a, line 3, column id: \"\"secret\"\"\",,,,app,client\n"
+            )
         };
         let mut reader = LogReader::new(String::new());
         let marker = "t,u,m,1,,s,1,,t,v,0,LOG,00000,mark,,,,,,,,,app,client\n";

@@ -57,11 +57,7 @@ impl Session {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let mut config = Config::new();
-        config
-            .user(user)
-            .dbname(database)
-            .application_name("pgdrill")
-            .options(options);
+        config.user(user).dbname(database).application_name("pgdrill").options(options);
         let connected = tokio::time::timeout(CONNECT_LIMIT, config.connect_raw(stream, NoTls));
         let (client, connection) = connected
             .await

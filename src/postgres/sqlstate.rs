@@ -29,19 +29,18 @@ pub fn meaning(sqlstate: &str, object_kind: &str, archive: ArchiveSays) -> Meani
     use ArchiveSays as Says;
     use FindingCode as Code;
     let class = sqlstate.get(..2).unwrap_or_default();
-    let is_text_search = matches!(
-        object_kind,
-        "collation" | "text search configuration" | "text search dictionary"
-    );
+    let is_text_search =
+        matches!(object_kind, "collation" | "text search configuration" | "text search dictionary");
     Meaning::Finding(match (sqlstate, object_kind) {
         ("42710", "role") if archive == Says::BootstrapRole => return Meaning::Benign,
         ("42704", "role") if archive == Says::Single => Code::PlaceholderMissing,
         ("42704", "role") => Code::RoleMissing,
-        ("42704", "tablespace") if archive == Says::Single => Code::PlaceholderMissing,
-        ("42704", "tablespace") => Code::TablespaceMissing,
+        ("42704" | "22023", "tablespace") if archive == Says::Single => Code::PlaceholderMissing,
+        ("42704" | "22023", "tablespace") => Code::TablespaceMissing,
         ("42704", "configuration parameter") => Code::SettingUnknown,
         ("42704", _) if is_text_search && archive != Says::InTheDump => Code::LocaleMissing,
         ("42809" | "22023", "locale") => Code::LocaleMissing,
+        ("22023", _) => Code::RestoreFailed,
         ("0A000", "extension") | ("58P01", _) => Code::ExtensionMissing,
         ("53100", _) => Code::DiskFull,
         ("54000", _) => Code::OutOfMemory,
@@ -59,6 +58,10 @@ pub fn meaning(sqlstate: &str, object_kind: &str, archive: ArchiveSays) -> Meani
 /// The kind and name of the object that a server's message is about, in the server's own words
 /// with `lc_messages = C`: `role "app" does not exist` → (`role`, `app`).
 pub fn object_of(message: &str) -> (String, Option<String>) {
+    // `invalid value for parameter "default_tablespace": "fast"`, before a table is made in it.
+    if message.starts_with("invalid value for parameter \"default_tablespace\"") {
+        return ("tablespace".to_owned(), message.split('"').nth(3).map(str::to_owned));
+    }
     let quoted = message.split('"').nth(1).map(str::to_owned);
     let before = message.split('"').next().unwrap_or_default().trim();
     let kind = if message.starts_with("invalid LC_")
@@ -90,8 +93,14 @@ mod tests {
         let object = |message: &str| object_of(message);
         assert_eq!(object("role \"app\" does not exist"), ("role".into(), Some("app".into())));
         assert_eq!(object("extension \"postgis\" is not available").0, "extension");
-        assert_eq!(object("text search configuration \"x\" does not exist").0, "text search configuration");
-        assert_eq!(object("unrecognized configuration parameter \"a.b\"").0, "configuration parameter");
+        assert_eq!(
+            object("text search configuration \"x\" does not exist").0,
+            "text search configuration"
+        );
+        assert_eq!(
+            object("unrecognized configuration parameter \"a.b\"").0,
+            "configuration parameter"
+        );
         assert_eq!(object("invalid LC_COLLATE locale name: \"xx_XX\"").0, "locale");
     }
 
@@ -99,9 +108,21 @@ mod tests {
     fn the_same_code_means_different_things() {
         let means = |kind, says| meaning("42704", kind, says);
         assert_eq!(means("role", ArchiveSays::Cluster), Meaning::Finding(FindingCode::RoleMissing));
-        assert_eq!(means("role", ArchiveSays::Single), Meaning::Finding(FindingCode::PlaceholderMissing));
-        assert_eq!(means("collation", ArchiveSays::Cluster), Meaning::Finding(FindingCode::LocaleMissing));
-        assert_eq!(means("collation", ArchiveSays::InTheDump), Meaning::Finding(FindingCode::RestoreFailed));
-        assert_eq!(means("type", ArchiveSays::Cluster), Meaning::Finding(FindingCode::RestoreFailed));
+        assert_eq!(
+            means("role", ArchiveSays::Single),
+            Meaning::Finding(FindingCode::PlaceholderMissing)
+        );
+        assert_eq!(
+            means("collation", ArchiveSays::Cluster),
+            Meaning::Finding(FindingCode::LocaleMissing)
+        );
+        assert_eq!(
+            means("collation", ArchiveSays::InTheDump),
+            Meaning::Finding(FindingCode::RestoreFailed)
+        );
+        assert_eq!(
+            means("type", ArchiveSays::Cluster),
+            Meaning::Finding(FindingCode::RestoreFailed)
+        );
     }
 }

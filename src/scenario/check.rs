@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-
 /// A check as a scenario declares it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {

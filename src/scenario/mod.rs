@@ -67,12 +67,11 @@ impl Scenario {
 /// that tomorrow's backup has the same.
 pub fn name_of_backup(path: &camino::Utf8Path) -> String {
     let file = path.file_name().unwrap_or("backup");
-    let stem = [
-        ".tar.gz", ".tar.zst", ".tgz", ".tar", ".sql.gz", ".dump.gz", ".dump", ".sql", ".gz",
-    ]
-    .into_iter()
-    .find_map(|extension| file.strip_suffix(extension))
-    .unwrap_or(file);
+    let stem =
+        [".tar.gz", ".tar.zst", ".tgz", ".tar", ".sql.gz", ".dump.gz", ".dump", ".sql", ".gz"]
+            .into_iter()
+            .find_map(|extension| file.strip_suffix(extension))
+            .unwrap_or(file);
     let is_stamp = |text: &str| {
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         digits >= 4 && text.bytes().all(|byte| byte.is_ascii_digit())

@@ -56,8 +56,20 @@ impl Source {
         let script = "initdb -D /tmp/data --auth=trust -U postgres -E UTF8 --locale=C.UTF-8 >/dev/null \
             && mkdir /tmp/fast && exec postgres -D /tmp/data -k /tmp -c fsync=off -c listen_addresses=";
         docker_ok(&[
-            "run", "-d", "--network", "none", "--user", "postgres", "--tmpfs",
-            "/var/lib/postgresql/data", "--name", &name, &image(major), "sh", "-c", script,
+            "run",
+            "-d",
+            "--network",
+            "none",
+            "--user",
+            "postgres",
+            "--tmpfs",
+            "/var/lib/postgresql/data",
+            "--name",
+            &name,
+            &image(major),
+            "sh",
+            "-c",
+            script,
         ]);
         let source = Self { name };
         for _ in 0..300 {
@@ -70,9 +82,23 @@ impl Source {
     }
 
     fn try_psql(&self, database: &str, sql: &str) -> Result<String, String> {
-        let conninfo = format!("host=/tmp user=postgres dbname='{}'", database.replace('\'', "\\'"));
+        let conninfo =
+            format!("host=/tmp user=postgres dbname='{}'", database.replace('\'', "\\'"));
         let mut child = Command::new("docker")
-            .args(["exec", "-i", "-e", "PGCLIENTENCODING=UTF8", &self.name, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
+            .args([
+                "exec",
+                "-i",
+                "-e",
+                "PGCLIENTENCODING=UTF8",
+                &self.name,
+                "psql",
+                "-X",
+                "-q",
+                "-A",
+                "-t",
+                "-v",
+                "ON_ERROR_STOP=1",
+            ])
             .args(["-d", &conninfo])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -101,7 +127,16 @@ impl Source {
     }
 
     pub fn globals(&self) -> Vec<u8> {
-        docker_ok(&["exec", &self.name, "pg_dumpall", "--globals-only", "-h", "/tmp", "-U", "postgres"])
+        docker_ok(&[
+            "exec",
+            &self.name,
+            "pg_dumpall",
+            "--globals-only",
+            "-h",
+            "/tmp",
+            "-U",
+            "postgres",
+        ])
     }
 }
 
@@ -191,8 +226,10 @@ fn make_fixture(major: u32, folder: &Path) {
             _ => gzip(&source.dump(name, &["--format=plain"])),
         };
         fs::write(dumps.join(format!("{name}.{extension}")), bytes).unwrap();
-        let of_database =
-            FACTS.iter().map(|(fact, sql)| (*fact, source.psql(name, &encoded(name, sql)))).collect();
+        let of_database = FACTS
+            .iter()
+            .map(|(fact, sql)| (*fact, source.psql(name, &encoded(name, sql))))
+            .collect();
         facts.insert(name, of_database);
     }
     fs::write(folder.join("cluster/globals.sql"), source.globals()).unwrap();
@@ -224,7 +261,10 @@ pub fn members(folder: &Path, layout: Layout) -> Vec<(String, Vec<u8>)> {
         .unwrap()
         .map(|entry| {
             let entry = entry.unwrap();
-            (format!("dumps/{}", entry.file_name().to_str().unwrap()), fs::read(entry.path()).unwrap())
+            (
+                format!("dumps/{}", entry.file_name().to_str().unwrap()),
+                fs::read(entry.path()).unwrap(),
+            )
         })
         .collect();
     dumps.sort();
@@ -415,7 +455,9 @@ impl Ran {
             .map(|case| {
                 let fate = case
                     .children()
-                    .find(|node| ["failure", "error", "skipped"].iter().any(|tag| node.has_tag_name(*tag)))
+                    .find(|node| {
+                        ["failure", "error", "skipped"].iter().any(|tag| node.has_tag_name(*tag))
+                    })
                     .map_or("passed", |node| node.tag_name().name());
                 let attribute = |name| case.attribute(name).unwrap_or_default().to_owned();
                 (attribute("classname"), attribute("name"), fate.to_owned())
@@ -426,7 +468,8 @@ impl Ran {
 
 /// A scenario that asks the restored databases for the facts of the source.
 pub fn fact_scenario(fixture: &Fixture, backup: &str) -> String {
-    let mut yaml = format!("version: 1\nname: facts\nbackup:\n  path: {}\nchecks:\n", quoted(backup));
+    let mut yaml =
+        format!("version: 1\nname: facts\nbackup:\n  path: {}\nchecks:\n", quoted(backup));
     for (database, facts) in &fixture.facts {
         for (fact, sql) in FACTS {
             let plain = DATABASES.iter().any(|(name, kind)| name == database && *kind != "dump");

@@ -75,16 +75,9 @@ fn read_entries(
     let count = source.int()?;
     // `pg_dump` writes at least ENCODING and its like; `pg_restore` would do nothing, successfully.
     if count <= 0 {
-        return Err(Stop::corrupt(
-            offset,
-            format!("a table of contents with {count} entries"),
-        ));
+        return Err(Stop::corrupt(offset, format!("a table of contents with {count} entries")));
     }
-    let mut reader = EntryReader {
-        source,
-        layout,
-        left: limit,
-    };
+    let mut reader = EntryReader { source, layout, left: limit };
     for _ in 0..count {
         let offset = reader.source.offset();
         let entry = reader.entry()?;
@@ -92,10 +85,7 @@ fn read_entries(
             match quoted(&entry.definition) {
                 Some(name) => contents.encoding = name.to_vec(),
                 None => {
-                    return Err(Stop::corrupt(
-                        offset,
-                        "the ENCODING entry names no encoding",
-                    ));
+                    return Err(Stop::corrupt(offset, "the ENCODING entry names no encoding"));
                 }
             }
         }
@@ -122,11 +112,7 @@ pub(super) fn read_again(
     if usize::try_from(count) != Ok(entries.len()) {
         return Ok(false);
     }
-    let mut reader = EntryReader {
-        source,
-        layout,
-        left: limit,
-    };
+    let mut reader = EntryReader { source, layout, left: limit };
     for entry in entries {
         reader.left = limit;
         let mut again = reader.entry()?.decode(encoding);
@@ -233,9 +219,7 @@ impl EntryReader<'_, '_> {
     /// A number in decimal digits; `None` for anything else.
     fn number(&mut self) -> Result<Option<i64>, Stop> {
         let text = self.skip_text()?.unwrap_or_default();
-        Ok(std::str::from_utf8(&text)
-            .ok()
-            .and_then(|text| text.parse().ok()))
+        Ok(std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()))
     }
 
     fn dependencies(&mut self) -> Result<Vec<i64>, Stop> {
@@ -246,16 +230,10 @@ impl EntryReader<'_, '_> {
                 dependencies.shrink_to_fit();
                 return Ok(dependencies);
             };
-            match std::str::from_utf8(&text)
-                .ok()
-                .and_then(|text| text.parse().ok())
-            {
+            match std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok()) {
                 Some(dump_id) => dependencies.push(dump_id),
                 None => {
-                    return Err(Stop::corrupt(
-                        offset,
-                        "an entry with an impossible dependency",
-                    ));
+                    return Err(Stop::corrupt(offset, "an entry with an impossible dependency"));
                 }
             }
             self.take(size_of::<i64>())?;
@@ -270,10 +248,7 @@ impl EntryReader<'_, '_> {
             1 => Ok(Place::Somewhere),
             2 => Ok(Place::At(position)),
             3 => Ok(Place::Nowhere),
-            _ => Err(Stop::corrupt(
-                offset,
-                format!("the unknown data offset flag {state}"),
-            )),
+            _ => Err(Stop::corrupt(offset, format!("the unknown data offset flag {state}"))),
         }
     }
 }

@@ -37,11 +37,7 @@ pub(super) fn walk(
         has_blob_list: !blobs.is_empty(),
         blobs,
         seen: vec![false; entries.len()],
-        missing: known
-            .places
-            .iter()
-            .filter(|place| **place != Place::Nowhere)
-            .count(),
+        missing: known.places.iter().filter(|place| **place != Place::Nowhere).count(),
         known,
         entries,
         damage,
@@ -59,17 +55,12 @@ fn garbage(offset: u64) -> Stop {
 /// The large objects that the table of contents lists: each a `BLOB` entry before 1.16, since then
 /// many in the definition of one `BLOB METADATA` (`IssueCommandPerBlob` in `pg_backup_archiver.c`).
 fn listed_blobs(entries: &[TocEntry]) -> HashSet<u32> {
-    let lists = entries
-        .iter()
-        .filter_map(|entry| match entry.kind.as_str() {
-            "BLOB" => Some(&entry.tag),
-            "BLOB METADATA" => Some(&entry.definition),
-            _ => None,
-        });
-    lists
-        .flat_map(|list| list.lines())
-        .filter_map(|oid| oid.trim().parse().ok())
-        .collect()
+    let lists = entries.iter().filter_map(|entry| match entry.kind.as_str() {
+        "BLOB" => Some(&entry.tag),
+        "BLOB METADATA" => Some(&entry.definition),
+        _ => None,
+    });
+    lists.flat_map(|list| list.lines()).filter_map(|oid| oid.trim().parse().ok()).collect()
 }
 
 /// `TABLE DATA public.orders`.
@@ -108,15 +99,7 @@ impl Walk<'_, '_> {
 
     fn report(&mut self, index: usize, kind: DamageKind, offset: u64, detail: impl Into<String>) {
         let entry = self.entries.get(index).map(label);
-        note(
-            self.damage,
-            Damage {
-                kind,
-                offset,
-                entry,
-                detail: detail.into(),
-            },
-        );
+        note(self.damage, Damage { kind, offset, entry, detail: detail.into() });
     }
 
     /// Reads block after block; gives the kind of what ended it before the dump's end.
@@ -149,12 +132,7 @@ impl Walk<'_, '_> {
     fn second_contents(&mut self) -> Result<(), Stop> {
         let offset = self.source.offset();
         self.source.enter("second table of contents");
-        let Known {
-            layout,
-            encoding,
-            contents_limit,
-            ..
-        } = &self.known;
+        let Known { layout, encoding, contents_limit, .. } = &self.known;
         match contents::read_again(self.source, layout, *contents_limit, encoding, self.entries) {
             Ok(true) if self.source.peek(1)?.is_empty() => Ok(()),
             Ok(true) => Err(garbage(self.source.offset())),
@@ -179,10 +157,7 @@ impl Walk<'_, '_> {
             return Err(if self.missing == 0 {
                 garbage(offset)
             } else {
-                Stop::corrupt(
-                    offset,
-                    "no data block of any entry where the next one begins",
-                )
+                Stop::corrupt(offset, "no data block of any entry where the next one begins")
             });
         };
         let found = |detail: String| (index, DamageKind::Corrupt, offset, detail);
@@ -192,9 +167,8 @@ impl Walk<'_, '_> {
         }
         match self.known.places[index] {
             Place::Nowhere => {
-                findings.push(found(
-                    "has a data block, but the table of contents denies it".into(),
-                ));
+                findings
+                    .push(found("has a data block, but the table of contents denies it".into()));
             }
             Place::At(place) if place != offset && !self.seen[index] => {
                 findings.push(found(format!(
@@ -232,11 +206,7 @@ impl Walk<'_, '_> {
 
     /// Large objects: each an OID and a stream, then the OID 0.
     fn large_objects(&mut self, index: usize) -> Result<EntryData, Stop> {
-        let mut sum = EntryData {
-            stored_bytes: 0,
-            bytes: Some(0),
-            rows: None,
-        };
+        let mut sum = EntryData { stored_bytes: 0, bytes: Some(0), rows: None };
         loop {
             let offset = self.source.offset();
             // `WriteInt` takes the OID as signed, so that the upper half appears negative.
@@ -251,10 +221,7 @@ impl Walk<'_, '_> {
             }
             let data = self.stream(index, None)?;
             sum.stored_bytes += data.stored_bytes;
-            sum.bytes = sum
-                .bytes
-                .zip(data.bytes)
-                .map(|(sum, bytes)| sum.saturating_add(bytes));
+            sum.bytes = sum.bytes.zip(data.bytes).map(|(sum, bytes)| sum.saturating_add(bytes));
         }
     }
 
@@ -282,10 +249,7 @@ impl Walk<'_, '_> {
     fn account(&mut self, stop: Option<DamageKind>) {
         let offset = self.source.offset();
         let (kind, detail) = match stop {
-            None => (
-                DamageKind::Truncated,
-                "its data are missing: the dump ends before them",
-            ),
+            None => (DamageKind::Truncated, "its data are missing: the dump ends before them"),
             Some(kind) => (kind, "its data were not reached"),
         };
         for index in 0..self.entries.len() {

@@ -38,31 +38,17 @@ pub(super) fn read(source: &mut Source) -> Result<(RawHeader, Layout), Stop> {
         server_version: source.string(TEXT_LIMIT)?.unwrap_or_default(),
         pg_dump_version: source.string(TEXT_LIMIT)?.unwrap_or_default(),
     };
-    Ok((
-        header,
-        Layout {
-            version,
-            compression,
-            offset_size,
-        },
-    ))
+    Ok((header, Layout { version, compression, offset_size }))
 }
 
 fn magic(source: &mut Source) -> Result<(), Stop> {
     if source.peek(1)?.is_empty() {
         let detail = "the dump is empty".to_owned();
-        return Err(Stop {
-            kind: DamageKind::Empty,
-            offset: 0,
-            detail,
-        });
+        return Err(Stop { kind: DamageKind::Empty, offset: 0, detail });
     }
     for expected in MAGIC {
         if source.byte()? != *expected {
-            return Err(Stop::corrupt(
-                0,
-                "does not begin with PGDMP, as custom-format dumps do",
-            ));
+            return Err(Stop::corrupt(0, "does not begin with PGDMP, as custom-format dumps do"));
         }
     }
     Ok(())
@@ -74,31 +60,21 @@ fn version(source: &mut Source) -> Result<(u8, u8), Stop> {
     let _revision = source.byte()?;
     let (kind, detail) = match (major, minor) {
         (1, 12..=16) => return Ok((major, minor)),
-        (1, 0..=9) => (
-            DamageKind::PrivateVariant,
-            "which no pg_dump since PostgreSQL 8.0 writes",
-        ),
+        (1, 0..=9) => (DamageKind::PrivateVariant, "which no pg_dump since PostgreSQL 8.0 writes"),
         _ => (
             DamageKind::UnsupportedVersion,
             "and only 1.12 to 1.16 (PostgreSQL 9.0 to 18) are known",
         ),
     };
     let detail = format!("the archive has version {major}.{minor}, {detail}");
-    Err(Stop {
-        kind,
-        offset,
-        detail,
-    })
+    Err(Stop { kind, offset, detail })
 }
 
 fn size(source: &mut Source, what: &str) -> Result<usize, Stop> {
     let offset = source.offset();
     match source.byte()? {
         size @ 1..=8 => Ok(usize::from(size)),
-        size => Err(Stop::corrupt(
-            offset,
-            format!("{what} of {size} bytes in the header"),
-        )),
+        size => Err(Stop::corrupt(offset, format!("{what} of {size} bytes in the header"))),
     }
 }
 
@@ -110,16 +86,9 @@ fn format(source: &mut Source) -> Result<(), Stop> {
         1 => Ok(()),
         3 | 5 => {
             let detail = "this is the toc.dat of a directory or tar dump, not a custom-format dump";
-            Err(Stop {
-                kind: DamageKind::OtherFormat,
-                offset,
-                detail: detail.to_owned(),
-            })
+            Err(Stop { kind: DamageKind::OtherFormat, offset, detail: detail.to_owned() })
         }
-        other => Err(Stop::corrupt(
-            offset,
-            format!("the archive has the unknown format {other}"),
-        )),
+        other => Err(Stop::corrupt(offset, format!("the archive has the unknown format {other}"))),
     }
 }
 
@@ -145,10 +114,7 @@ fn compression(source: &mut Source, version: (u8, u8)) -> Result<Compression, St
 }
 
 fn unknown_compression(offset: u64, code: i64) -> Stop {
-    Stop::corrupt(
-        offset,
-        format!("the unknown compression {code} in the header"),
-    )
+    Stop::corrupt(offset, format!("the unknown compression {code} in the header"))
 }
 
 /// The fields of C's `struct tm`; nothing in a restore depends on them.

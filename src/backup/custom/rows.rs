@@ -33,10 +33,7 @@ enum At {
 
 impl Rows {
     pub(super) fn new() -> Self {
-        Self {
-            rows: 0,
-            at: At::LineStart,
-        }
+        Self { rows: 0, at: At::LineStart }
     }
 
     pub(super) fn feed(&mut self, mut bytes: &[u8]) {
@@ -85,18 +82,9 @@ impl Rows {
     pub(super) fn finish(&self) -> Result<u64, (DamageKind, &'static str)> {
         match self.at {
             At::Done => Ok(self.rows),
-            At::BadMark => Err((
-                DamageKind::Corrupt,
-                r"a line that begins with \. has more to it",
-            )),
-            At::Leftover => Err((
-                DamageKind::Corrupt,
-                r"data follow the line \. that ends them",
-            )),
-            _ => Err((
-                DamageKind::Truncated,
-                r"the line \. that ends the rows is missing",
-            )),
+            At::BadMark => Err((DamageKind::Corrupt, r"a line that begins with \. has more to it")),
+            At::Leftover => Err((DamageKind::Corrupt, r"data follow the line \. that ends them")),
+            _ => Err((DamageKind::Truncated, r"the line \. that ends the rows is missing")),
         }
     }
 }
@@ -104,12 +92,7 @@ impl Rows {
 // The two functions below have no early exit, so that the compiler makes vector code of them.
 
 fn newlines(bytes: &[u8]) -> u64 {
-    let count = |chunk: &[u8]| {
-        chunk
-            .iter()
-            .map(|byte| u8::from(*byte == b'\n'))
-            .sum::<u8>()
-    };
+    let count = |chunk: &[u8]| chunk.iter().map(|byte| u8::from(*byte == b'\n')).sum::<u8>();
     bytes.chunks(224).map(|chunk| u64::from(count(chunk))).sum()
 }
 

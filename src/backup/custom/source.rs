@@ -16,20 +16,11 @@ pub(super) struct Stop {
 
 impl Stop {
     pub(super) fn corrupt(offset: u64, detail: impl Into<String>) -> Self {
-        Self {
-            kind: DamageKind::Corrupt,
-            offset,
-            detail: detail.into(),
-        }
+        Self { kind: DamageKind::Corrupt, offset, detail: detail.into() }
     }
 
     pub(super) fn into_damage(self, entry: Option<String>) -> Damage {
-        Damage {
-            kind: self.kind,
-            offset: self.offset,
-            entry,
-            detail: self.detail,
-        }
+        Damage { kind: self.kind, offset: self.offset, entry, detail: self.detail }
     }
 }
 
@@ -110,11 +101,7 @@ impl<'a> Source<'a> {
                         _ => DamageKind::Io,
                     };
                     let detail = format!("cannot be read in its {}: {error}", self.part);
-                    return Err(Stop {
-                        kind,
-                        offset: self.offset,
-                        detail,
-                    });
+                    return Err(Stop { kind, offset: self.offset, detail });
                 }
             }
         }
@@ -135,21 +122,13 @@ impl<'a> Source<'a> {
     /// The finding for an end where more bytes have to come.
     pub(super) fn early_end(&self) -> Stop {
         let detail = format!("the dump ends in the middle of its {}", self.part);
-        Stop {
-            kind: DamageKind::Truncated,
-            offset: self.offset,
-            detail,
-        }
+        Stop { kind: DamageKind::Truncated, offset: self.offset, detail }
     }
 
     /// The finding for a part that would take more memory than it may.
     pub(super) fn too_large(&self, offset: u64) -> Stop {
         let detail = format!("its {} is too large to be read", self.part);
-        Stop {
-            kind: DamageKind::TooLarge,
-            offset,
-            detail,
-        }
+        Stop { kind: DamageKind::TooLarge, offset, detail }
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, Stop> {
@@ -194,10 +173,7 @@ impl<'a> Source<'a> {
     }
 
     fn no_number(&self, offset: u64) -> Stop {
-        Stop::corrupt(
-            offset,
-            format!("no valid number where its {} has one", self.part),
-        )
+        Stop::corrupt(offset, format!("no valid number where its {} has one", self.part))
     }
 
     /// `ReadStr`: a length, then so many bytes; `None` for the length -1. Strings longer than

@@ -60,30 +60,15 @@ impl Content<'_> {
             Self::Deflated(inflater) => match inflater.finish() {
                 Ok((bytes, rows)) => (Some(bytes), rows),
                 Err(fault) => {
-                    let data = EntryData {
-                        stored_bytes,
-                        bytes: None,
-                        rows: None,
-                    };
+                    let data = EntryData { stored_bytes, bytes: None, rows: None };
                     return (data, vec![(DamageKind::Corrupt, fault)]);
                 }
             },
         };
         match rows.map(|rows| rows.finish()).transpose() {
-            Ok(rows) => (
-                EntryData {
-                    stored_bytes,
-                    bytes,
-                    rows,
-                },
-                Vec::new(),
-            ),
+            Ok(rows) => (EntryData { stored_bytes, bytes, rows }, Vec::new()),
             Err((kind, detail)) => {
-                let data = EntryData {
-                    stored_bytes,
-                    bytes,
-                    rows: None,
-                };
+                let data = EntryData { stored_bytes, bytes, rows: None };
                 (data, vec![(kind, detail.to_owned())])
             }
         }
@@ -126,9 +111,7 @@ impl Inflater {
                 return;
             }
             let (old_in, old_out) = (self.zlib.total_in(), self.zlib.total_out());
-            let status = self
-                .zlib
-                .decompress(input, &mut self.output, FlushDecompress::None);
+            let status = self.zlib.decompress(input, &mut self.output, FlushDecompress::None);
             let used = usize::try_from(self.zlib.total_in() - old_in).unwrap_or(input.len());
             let made = usize::try_from(self.zlib.total_out() - old_out).unwrap_or_default();
             if let (Some(rows), Some(output)) = (&mut self.rows, self.output.get(..made)) {

@@ -15,19 +15,13 @@ fn read_bytes(mut bytes: &[u8]) -> CustomDump {
 }
 
 fn entry<'a>(dump: &'a CustomDump, kind: &str, tag: &str) -> &'a TocEntry {
-    dump.entries
-        .iter()
-        .find(|entry| entry.kind == kind && entry.tag == tag)
-        .unwrap()
+    dump.entries.iter().find(|entry| entry.kind == kind && entry.tag == tag).unwrap()
 }
 
 /// The finding in one line.
 fn line(damage: &Damage) -> String {
     let entry = damage.entry.as_deref().unwrap_or("-");
-    format!(
-        "{:?} @{} {entry}: {}",
-        damage.kind, damage.offset, damage.detail
-    )
+    format!("{:?} @{} {entry}: {}", damage.kind, damage.offset, damage.detail)
 }
 
 fn lines(dump: &CustomDump) -> Vec<String> {
@@ -38,13 +32,7 @@ fn lines(dump: &CustomDump) -> Vec<String> {
 fn findings(dump: &CustomDump) -> Vec<(DamageKind, &str, &str)> {
     dump.damage
         .iter()
-        .map(|damage| {
-            (
-                damage.kind,
-                damage.entry.as_deref().unwrap_or("-"),
-                damage.detail.as_str(),
-            )
-        })
+        .map(|damage| (damage.kind, damage.entry.as_deref().unwrap_or("-"), damage.detail.as_str()))
         .collect()
 }
 

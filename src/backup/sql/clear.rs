@@ -35,21 +35,102 @@ enum Effect {
 fn effect(name: &[u8]) -> Effect {
     match name {
         // `\d…` reads its argument before it looks at the other letters.
-        [b'd', ..] => Effect::Mild,
-        [b'!', ..] | [b'l', b'o', b'_', ..] => Effect::Harmful,
-        b"a" | b"C" | b"f" | b"H" | b"h" | b"help" | b"html" | b"l" | b"l+" | b"lx" | b"lx+"
-        | b"l+x" | b"list" | b"list+" | b"listx" | b"listx+" | b"list+x" | b"p" | b"print"
-        | b"r" | b"reset" | b"t" | b"T" | b"x" | b"z" | b"zS" | b"zx" | b"zSx" | b"zxS" | b"sf"
-        | b"sf+" | b"sv" | b"sv+" | b"errverbose" | b"conninfo" | b"copyright" | b"?"
+        [b'd', ..]
+        | b"a"
+        | b"C"
+        | b"f"
+        | b"H"
+        | b"h"
+        | b"help"
+        | b"html"
+        | b"l"
+        | b"l+"
+        | b"lx"
+        | b"lx+"
+        | b"l+x"
+        | b"list"
+        | b"list+"
+        | b"listx"
+        | b"listx+"
+        | b"list+x"
+        | b"p"
+        | b"print"
+        | b"r"
+        | b"reset"
+        | b"t"
+        | b"T"
+        | b"x"
+        | b"z"
+        | b"zS"
+        | b"zx"
+        | b"zSx"
+        | b"zxS"
+        | b"sf"
+        | b"sf+"
+        | b"sv"
+        | b"sv+"
+        | b"errverbose"
+        | b"conninfo"
+        | b"copyright"
+        | b"?"
         | b"timing" => Effect::Mild,
-        b"bind" | b"bind_named" | b"c" | b"close" | b"close_prepared" | b"connect" | b"cd"
-        | b"crosstabview" | b"e" | b"edit" | b"ef" | b"ev" | b"echo" | b"qecho" | b"warn"
-        | b"elif" | b"else" | b"endif" | b"encoding" | b"endpipeline" | b"flush"
-        | b"flushrequest" | b"g" | b"gx" | b"gdesc" | b"getenv" | b"getresults" | b"gexec"
-        | b"gset" | b"i" | b"include" | b"ir" | b"include_relative" | b"if" | b"o" | b"out"
-        | b"parse" | b"password" | b"prompt" | b"pset" | b"q" | b"quit" | b"restrict"
-        | b"unrestrict" | b"s" | b"sendpipeline" | b"set" | b"setenv" | b"startpipeline"
-        | b"sync" | b"syncpipeline" | b"unset" | b"w" | b"write" | b"watch" => Effect::Harmful,
+        [b'!', ..]
+        | [b'l', b'o', b'_', ..]
+        | b"bind"
+        | b"bind_named"
+        | b"c"
+        | b"close"
+        | b"close_prepared"
+        | b"connect"
+        | b"cd"
+        | b"crosstabview"
+        | b"e"
+        | b"edit"
+        | b"ef"
+        | b"ev"
+        | b"echo"
+        | b"qecho"
+        | b"warn"
+        | b"elif"
+        | b"else"
+        | b"endif"
+        | b"encoding"
+        | b"endpipeline"
+        | b"flush"
+        | b"flushrequest"
+        | b"g"
+        | b"gx"
+        | b"gdesc"
+        | b"getenv"
+        | b"getresults"
+        | b"gexec"
+        | b"gset"
+        | b"i"
+        | b"include"
+        | b"ir"
+        | b"include_relative"
+        | b"if"
+        | b"o"
+        | b"out"
+        | b"parse"
+        | b"password"
+        | b"prompt"
+        | b"pset"
+        | b"q"
+        | b"quit"
+        | b"restrict"
+        | b"unrestrict"
+        | b"s"
+        | b"sendpipeline"
+        | b"set"
+        | b"setenv"
+        | b"startpipeline"
+        | b"sync"
+        | b"syncpipeline"
+        | b"unset"
+        | b"w"
+        | b"write"
+        | b"watch" => Effect::Harmful,
         _ if name.eq_ignore_ascii_case(b"copy") => Effect::Harmful,
         _ => Effect::None,
     }
@@ -60,15 +141,22 @@ fn effect(name: &[u8]) -> Effect {
 enum At {
     Text,
     /// Within a run of backslashes.
-    Run { odd: bool, after_multibyte: bool },
+    Run {
+        odd: bool,
+        after_multibyte: bool,
+    },
     /// Within the name behind an unpaired backslash.
-    Name { len: usize },
+    Name {
+        len: usize,
+    },
 }
 
 /// The scan over all bytes of a dump.
 #[derive(Debug)]
 pub(super) struct Clear {
     first: Option<Unclear>,
+    /// Where `first` lies: what is found first need not stand first.
+    first_at: u64,
     nul_at: Option<u64>,
     at: At,
     name: [u8; NAME],
@@ -81,6 +169,7 @@ impl Clear {
     pub(super) fn new() -> Self {
         Self {
             first: None,
+            first_at: u64::MAX,
             nul_at: None,
             at: At::Text,
             name: [0; NAME],
@@ -99,12 +188,10 @@ impl Clear {
     }
 
     /// Notes something that only the lexer could see.
-    pub(super) fn note(&mut self, line: u64, what: &str) {
-        if self.first.is_none() {
-            self.first = Some(Unclear {
-                line,
-                what: what.to_owned(),
-            });
+    pub(super) fn note(&mut self, line: u64, offset: u64, what: &str) {
+        if offset < self.first_at {
+            self.first_at = offset;
+            self.first = Some(Unclear { line, what: what.to_owned() });
         }
     }
 
@@ -114,44 +201,48 @@ impl Clear {
             && let Some(found) = memchr(0, bytes)
         {
             self.nul_at = Some(offset + as_u64(found));
-            self.note_at(bytes, found, line, "NUL byte");
+            Place { bytes, line, offset }.note(self, found, "a NUL byte");
         }
     }
 
     /// Looks at the next `bytes`, which begin in `line`; `rows` says that they are `COPY` data.
     pub(super) fn feed(&mut self, bytes: &[u8], line: u64, offset: u64, rows: bool) {
         self.nul(bytes, line, offset);
-        if self.first.is_some() || bytes.is_empty() {
+        if self.first_at < offset || bytes.is_empty() {
             return;
         }
-        self.find_variables(bytes, line);
-        self.scan(bytes, line, rows);
+        let place = Place { bytes, line, offset };
+        self.find_variables(place);
+        self.scan(place, rows);
         let keep = bytes.len().saturating_sub(TAIL);
         self.tail.extend_from_slice(bytes.get(keep..).unwrap_or_default());
         let drop = self.tail.len().saturating_sub(TAIL);
         self.tail.drain(..drop);
     }
 
-    fn find_variables(&mut self, bytes: &[u8], line: u64) {
+    fn find_variables(&mut self, place: Place<'_>) {
         let mut seam = std::mem::take(&mut self.tail);
         let old = seam.len();
-        seam.extend_from_slice(bytes.get(..bytes.len().min(TAIL)).unwrap_or_default());
-        let found = self.variables.iter().find_map(|finder| {
-            let name = String::from_utf8_lossy(finder.needle()).into_owned();
-            if finder.find(&seam).is_some() {
-                Some((0, name))
-            } else {
-                finder.find(bytes).map(|at| (at, name))
+        let begin = place.bytes.len().min(TAIL);
+        seam.extend_from_slice(place.bytes.get(..begin).unwrap_or_default());
+        for at in 0..self.variables.len() {
+            let Some(finder) = self.variables.get(at) else { break };
+            let name = finder.needle().to_vec();
+            // Found places are where the names end, so that none lies before these bytes.
+            let found = match finder.find(&seam).map(|at| (at + name.len()).saturating_sub(old)) {
+                Some(end) => Some(end),
+                None => finder.find(place.bytes).map(|at| at + name.len()),
+            };
+            if let Some(end) = found {
+                place.note(self, end, &String::from_utf8_lossy(&name));
             }
-        });
+        }
         seam.truncate(old);
         self.tail = seam;
-        if let Some((at, name)) = found {
-            self.note_at(bytes, at, line, &name);
-        }
     }
 
-    fn scan(&mut self, bytes: &[u8], line: u64, rows: bool) {
+    fn scan(&mut self, place: Place<'_>, rows: bool) {
+        let bytes = place.bytes;
         let mut i = 0;
         while let Some(&byte) = bytes.get(i) {
             match self.at {
@@ -168,47 +259,31 @@ impl Clear {
                         Some(b'\n') => self.mild = None,
                         Some(b'`') => {
                             let name = self.mild.take().unwrap_or_default();
-                            self.note_at(bytes, i, line, &format!("{name} … `"));
+                            place.note(self, i, &format!("{name} … `"));
                             return;
                         }
                         _ => {
                             let after_multibyte = self.multibyte_before(bytes, i);
                             if let Some((name, end)) = whole_name(bytes, i, after_multibyte) {
                                 i = end;
-                                if self.judge(name, bytes, end, line, rows) {
+                                if self.judge(name, place, end, rows) {
                                     return;
                                 }
                                 continue;
                             }
-                            self.at = At::Run {
-                                odd: true,
-                                after_multibyte,
-                            };
+                            self.at = At::Run { odd: true, after_multibyte };
                         }
                     }
                     i += 1;
                 }
-                At::Run {
-                    odd,
-                    after_multibyte,
-                } if byte == b'\\' => {
-                    self.at = At::Run {
-                        odd: !odd,
-                        after_multibyte,
-                    };
+                At::Run { odd, after_multibyte } if byte == b'\\' => {
+                    self.at = At::Run { odd: !odd, after_multibyte };
                     i += 1;
                 }
-                At::Run {
-                    odd,
-                    after_multibyte,
-                } => {
+                At::Run { odd, after_multibyte } => {
                     // Pairs are data in every state of psql's scanner, unless a changed client
                     // encoding makes a multibyte character swallow the first backslash.
-                    self.at = if odd || after_multibyte {
-                        At::Name { len: 0 }
-                    } else {
-                        At::Text
-                    };
+                    self.at = if odd || after_multibyte { At::Name { len: 0 } } else { At::Text };
                 }
                 At::Name { len } => {
                     if let (false, Some(slot)) = (ends_name(byte), self.name.get_mut(len)) {
@@ -219,7 +294,7 @@ impl Clear {
                         self.at = At::Text;
                         let (name, len) = (self.name, len.min(NAME));
                         let name = name.get(..len).unwrap_or_default();
-                        if self.judge(name, bytes, i, line, rows) {
+                        if self.judge(name, place, i, rows) {
                             return;
                         }
                     }
@@ -228,8 +303,8 @@ impl Clear {
         }
     }
 
-    /// Judges the name that ends before `bytes[end]`; says whether it is harmful.
-    fn judge(&mut self, name: &[u8], bytes: &[u8], end: usize, line: u64, rows: bool) -> bool {
+    /// Judges the name that ends before `end`; says whether it is harmful.
+    fn judge(&mut self, name: &[u8], place: Place<'_>, end: usize, rows: bool) -> bool {
         let shown = || format!("\\{}", String::from_utf8_lossy(name));
         // No command of psql begins with a byte of a multibyte character. COPY writes no other escapes (`CopyAttributeOutText` in `src/backend/commands/copyto.c`).
         let foreign = rows
@@ -243,18 +318,18 @@ impl Clear {
                 false
             }
             _ => {
-                self.note_at(bytes, end, line, &shown());
+                place.note(self, end, &shown());
                 true
             }
         }
     }
 
     /// Ends the dump: a name may stand at its very end.
-    pub(super) fn finish(&mut self, line: u64) {
+    pub(super) fn finish(&mut self, line: u64, offset: u64) {
         if let At::Name { len } = self.at
             && effect(self.name.get(..len).unwrap_or_default()) == Effect::Harmful
         {
-            self.note(line, "command at the end");
+            self.note(line, offset, "a command at the end");
         }
         self.at = At::Text;
     }
@@ -266,10 +341,20 @@ impl Clear {
         let before = before.unwrap_or_default();
         here.iter().chain(before).any(|byte| *byte >= 0x80)
     }
+}
 
-    fn note_at(&mut self, bytes: &[u8], at: usize, line: u64, what: &str) {
-        let line = line + newlines(bytes.get(..at).unwrap_or_default());
-        self.note(line, what);
+/// Bytes and where they lie.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    bytes: &'a [u8],
+    line: u64,
+    offset: u64,
+}
+
+impl Place<'_> {
+    fn note(self, clear: &mut Clear, at: usize, what: &str) {
+        let before = self.bytes.get(..at).unwrap_or_default();
+        clear.note(self.line + newlines(before), self.offset + as_u64(at), what);
     }
 }
 

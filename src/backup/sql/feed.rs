@@ -73,7 +73,9 @@ pub(crate) fn feed(
             Piece::Sql(bytes) if rewrite.is_some() && held.len() + bytes.len() <= HELD => {
                 held.extend_from_slice(bytes);
             }
-            Piece::Sql(bytes) | Piece::CopyRows { bytes, .. } | Piece::CopyEnd { end: bytes, .. } => {
+            Piece::Sql(bytes)
+            | Piece::CopyRows { bytes, .. }
+            | Piece::CopyEnd { end: bytes, .. } => {
                 send(&held, sink)?;
                 held.clear();
                 send(bytes, sink)?;
@@ -95,21 +97,15 @@ pub(crate) fn feed(
                 }
                 held.clear();
             }
-            Piece::MetaCommand {
-                text,
-                purpose,
-                line,
-                ..
-            } => {
+            Piece::MetaCommand { text, purpose, line, .. } => {
                 send(&held, sink)?;
                 held.clear();
                 match purpose {
                     Purpose::Restrict | Purpose::Encoding => {}
-                    Purpose::Connect(database) => sink(Fragment::Connect {
-                        database: &database,
-                        line,
-                    })
-                    .map_err(FeedError::Sink)?,
+                    Purpose::Connect(database) => {
+                        sink(Fragment::Connect { database: &database, line })
+                            .map_err(FeedError::Sink)?;
+                    }
                     Purpose::Other => {
                         let text = text.get(..text.len().min(200)).unwrap_or_default();
                         return Err(FeedError::Meta {

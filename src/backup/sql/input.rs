@@ -23,6 +23,7 @@ pub(super) struct Input<R> {
     base: u64,
     line: u64,
     eof: bool,
+    failed: Option<io::Error>,
 }
 
 impl<R: Read> Input<R> {
@@ -37,6 +38,7 @@ impl<R: Read> Input<R> {
             base: 0,
             line: 1,
             eof: false,
+            failed: None,
         }
     }
 
@@ -106,15 +108,32 @@ impl<R: Read> Input<R> {
             }
             self.raw.resize(self.len * 2, 0);
         }
-        let space = self.raw.get_mut(self.len..).unwrap_or_default();
-        let got = loop {
-            match self.reader.read(space) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                other => break other?,
+        if let Some(error) = self.failed.take() {
+            // Whoever reads on must not take this for the end of a whole dump.
+            self.failed = Some(io::Error::new(error.kind(), error.to_string()));
+            return Err(error);
+        }
+        // What is pending is looked at again after this, so at least as much should be new.
+        let enough = self.len.max(1);
+        let mut got = 0;
+        while got < enough {
+            let space = self.raw.get_mut(self.len + got..).unwrap_or_default();
+            if space.is_empty() {
+                break;
             }
-        };
-        if got == 0 {
-            self.eof = true;
+            match self.reader.read(space) {
+                Ok(0) => {
+                    self.eof = true;
+                    break;
+                }
+                Ok(count) => got += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    // What came before the failure is read first. A reader need not fail twice.
+                    self.failed = Some(error);
+                    break;
+                }
+            }
         }
         let from = self.len;
         self.len = (self.len + got).min(self.raw.len());

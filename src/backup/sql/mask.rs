@@ -45,11 +45,7 @@ impl Mask {
             "johab" => Family::Johab,
             _ => return None,
         };
-        Some(Self {
-            family,
-            left: 0,
-            gb_second: false,
-        })
+        Some(Self { family, left: 0, gb_second: false })
     }
 
     /// Overwrites what must be hidden in `bytes`, which follow what was hidden before.

@@ -64,7 +64,8 @@ fn connection_string(text: &str) -> Option<String> {
     let inner = unquote(text.strip_prefix('"')?.strip_suffix('"')?, '"')?;
     let value = inner.strip_prefix("dbname=")?;
     let Some(quoted) = value.strip_prefix('\'') else {
-        let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+        let plain =
+            value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
         return plain.then(|| value.to_owned());
     };
     let mut name = String::new();

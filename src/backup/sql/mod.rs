@@ -25,18 +25,17 @@ mod statement;
 mod tokens;
 mod whole;
 
-pub(crate) use whole::Construct;
-
-#[cfg(test)]
-pub(crate) use {
-    copy::CopyTarget,
-    feed::FeedError,
-    statement::{StatementKind, classify, roles_named},
-};
 pub(crate) use feed::{Fragment, Rewrite, feed};
 pub(crate) use lexer::{Lexer, Piece};
 pub(crate) use plain::{PlainDump, PlainFlavour, inspect};
 pub(crate) use statement::{rewrite_tablespace_location, roles_named_in};
+pub(crate) use whole::Construct;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+use {
+    copy::CopyTarget,
+    feed::FeedError,
+    statement::{StatementKind, classify, roles_named},
+};

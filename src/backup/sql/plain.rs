@@ -24,7 +24,7 @@ const METAS: usize = 1_000;
 
 /// The program that wrote a plain dump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum PlainFlavour {
+pub(crate) enum PlainFlavour {
     /// `pg_dump`
     PgDump,
     /// `pg_dumpall`
@@ -40,7 +40,7 @@ pub enum PlainFlavour {
 
 /// A `\connect` of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connect {
+pub(crate) struct Connect {
     /// Its line.
     pub line: u64,
     /// The database.
@@ -51,7 +51,7 @@ pub struct Connect {
 
 /// What [`inspect`] finds in a plain dump.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PlainDump {
+pub(crate) struct PlainDump {
     /// Who wrote it.
     pub flavour: PlainFlavour,
     /// The server it was taken from, as `15.18 (Debian …)`.
@@ -99,7 +99,7 @@ pub struct PlainDump {
 }
 
 /// Reads a plain dump to its end. Never fails: what goes wrong is part of what is found.
-pub fn inspect(reader: &mut dyn Read) -> PlainDump {
+pub(crate) fn inspect(reader: &mut dyn Read) -> PlainDump {
     let mut lexer = Lexer::new(reader);
     let mut gather = Gather::default();
     loop {
@@ -152,11 +152,7 @@ impl Gather {
                 self.entries.copy(target);
                 self.shape = Shape::of(target);
             }
-            Piece::CopyRows {
-                bytes,
-                line,
-                line_ends,
-            } => {
+            Piece::CopyRows { bytes, line, line_ends } => {
                 self.entries.rows(as_u64(bytes.len()));
                 if self.dump.copy_shape.is_none()
                     && let Some(shape) = &mut self.shape
@@ -169,12 +165,7 @@ impl Gather {
                 self.entries.rows_end(rows);
                 self.shape = None;
             }
-            Piece::MetaCommand {
-                text,
-                purpose,
-                line,
-                ..
-            } => self.meta(text, purpose, line),
+            Piece::MetaCommand { text, purpose, line, .. } => self.meta(text, purpose, line),
         }
     }
 
@@ -216,8 +207,11 @@ impl Gather {
         }
         let word = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
         let word = text.get(..word).unwrap_or_default();
-        let is_any = |words: &[&str]| words.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
-        if !is_any(&["insert", "create", "set", "alter", "drop", "grant", "revoke", "comment", "security"]) {
+        let is_any =
+            |words: &[&str]| words.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+        if !is_any(&[
+            "insert", "create", "set", "alter", "drop", "grant", "revoke", "comment", "security",
+        ]) {
             return;
         }
         let kind = classify(text, self.encoding());
@@ -284,7 +278,8 @@ fn add(names: &mut BTreeSet<String>, name: String) {
 /// Counts the fields of the rows of one `COPY`.
 ///
 /// Tabs and line ends are first counted over many rows at once, which is cheap; only where the
-/// sums do not fit are the rows looked at one by one.
+/// sums do not fit are the rows looked at one by one. Two rows whose errors make up for each other
+/// pass, if they are read at once; the server still finds them.
 #[derive(Debug)]
 struct Shape {
     table: String,
@@ -296,11 +291,7 @@ struct Shape {
 impl Shape {
     fn of(target: &CopyTarget) -> Option<Self> {
         let tabs = as_u64(target.columns.len()).checked_sub(1)?;
-        target.plain.then(|| Self {
-            table: target.display(),
-            tabs,
-            carried: 0,
-        })
+        target.plain.then(|| Self { table: target.display(), tabs, carried: 0 })
     }
 
     /// The line of the first row that does not fit, where `bytes` begin in `line`.

@@ -108,11 +108,8 @@ impl Entries {
         let Some(entry) = self.open.and_then(|at| self.list.get_mut(at)) else {
             return;
         };
-        let data = entry.data.get_or_insert(EntryData {
-            stored_bytes: 0,
-            bytes: Some(0),
-            rows: None,
-        });
+        let data =
+            entry.data.get_or_insert(EntryData { stored_bytes: 0, bytes: Some(0), rows: None });
         data.stored_bytes += bytes;
         data.bytes = data.bytes.map(|old| old + bytes);
         if let (Some(old), Some(rows)) = (&mut data.rows, rows) {

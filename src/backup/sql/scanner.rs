@@ -4,7 +4,8 @@
 //! named where it matters), written anew as a machine that can stop after any token. It only
 //! finds what `psql` acts on: where a statement ends and where a backslash begins a meta-command.
 
-use memchr::{memchr, memchr2};
+mod quotes;
+mod words;
 
 /// Why [`Scanner::run`] stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +69,7 @@ pub(super) struct Scanner {
     first_word: [u8; 8],
     /// Where, in the text of the last run, the construct of `state` began.
     opened: Option<usize>,
-    variable: bool,
-    glued: bool,
+    doubt: Option<(usize, &'static str)>,
 }
 
 impl Scanner {
@@ -88,8 +88,7 @@ impl Scanner {
             top_comment: false,
             first_word: [0; 8],
             opened: None,
-            variable: false,
-            glued: false,
+            doubt: None,
         }
     }
 
@@ -139,14 +138,10 @@ impl Scanner {
         self.state = State::Initial;
     }
 
-    /// Whether text was read that `psql` may replace by a variable's value or that its versions
-    /// split differently; told once.
-    pub(super) fn take_doubt(&mut self) -> Option<&'static str> {
-        if std::mem::take(&mut self.variable) {
-            self.glued = false;
-            return Some(":variable");
-        }
-        std::mem::take(&mut self.glued).then_some("number followed by a letter")
+    /// The first text in the last run that `psql` may replace by a variable's value or that its
+    /// versions split differently.
+    pub(super) fn take_doubt(&mut self) -> Option<(usize, &'static str)> {
+        self.doubt.take()
     }
 
     /// Reads `text` from `at`; returns where and why it stopped.
@@ -181,7 +176,9 @@ impl Scanner {
     fn initial(&mut self, text: &[u8], mut at: usize, last: bool) -> (usize, Option<Stop>) {
         while let Some(&byte) = text.get(at) {
             let next = text.get(at + 1).copied();
-            if next.is_none() && !last && !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0c | b';')
+            if next.is_none()
+                && !last
+                && !matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0c | b';')
             {
                 return (at, Some(Stop::More));
             }
@@ -255,21 +252,6 @@ impl Scanner {
         (at, None)
     }
 
-    /// Tokens that neither end a statement nor are whitespace; `None` where more text is needed.
-    fn other_token(&mut self, text: &[u8], at: usize, byte: u8, last: bool) -> Option<usize> {
-        match byte {
-            b'(' => self.paren_depth += 1,
-            b')' => self.paren_depth = self.paren_depth.saturating_sub(1),
-            b'"' => self.open(State::Identifier, at),
-            b'$' => return self.dollar(text, at, last),
-            b':' => return self.colon(text, at, last),
-            b'0'..=b'9' => return self.number(text, at, last),
-            _ if is_word_start(byte) => return self.word(text, at, last),
-            _ => {}
-        }
-        Some(at + 1)
-    }
-
     fn token(&mut self, at: usize) {
         if !self.in_statement {
             self.in_statement = true;
@@ -286,300 +268,6 @@ impl Scanner {
     }
 
     fn plain_text(&self) -> Text {
-        if self.std_strings {
-            Text::Plain
-        } else {
-            Text::Escaped
-        }
+        if self.std_strings { Text::Plain } else { Text::Escaped }
     }
-
-    /// `{identifier}` and what looks like its start: `E'`, `B'`, `X'`, `N'`, `U&'`, `U&"`.
-    fn word(&mut self, text: &[u8], at: usize, last: bool) -> Option<usize> {
-        let rest = text.get(at..).unwrap_or_default();
-        let len = match rest.iter().position(|byte| !is_word_part(*byte)) {
-            Some(len) => len,
-            None if last => rest.len(),
-            None => return None,
-        };
-        if len == 1 {
-            let quote = rest.get(1).copied();
-            let kind = match (rest.first().map(u8::to_ascii_lowercase), quote) {
-                (Some(b'e'), Some(b'\'')) => Some(Text::Escaped),
-                (Some(b'b' | b'x'), Some(b'\'')) => Some(Text::Bits),
-                (Some(b'n'), Some(b'\'')) => return Some(at + 1),
-                (Some(b'u'), Some(b'&')) => match rest.get(2) {
-                    Some(b'\'') => {
-                        self.open(State::Text(Text::Plain), at);
-                        return Some(at + 3);
-                    }
-                    Some(b'"') => {
-                        self.open(State::Identifier, at);
-                        return Some(at + 3);
-                    }
-                    None if !last => return None,
-                    _ => return Some(at + 1),
-                },
-                _ => None,
-            };
-            if let Some(kind) = kind {
-                self.open(State::Text(kind), at);
-                return Some(at + 2);
-            }
-        }
-        self.count_word(rest.get(..len).unwrap_or_default());
-        Some(at + len)
-    }
-
-    /// `BEGIN … END` bodies of SQL functions, by psql's own rule of thumb (since 14).
-    fn count_word(&mut self, word: &[u8]) {
-        if !self.in_statement {
-            self.first_word = [0; 8];
-            for (to, from) in self.first_word.iter_mut().zip(word) {
-                *to = from.to_ascii_lowercase();
-            }
-            if word.len() > 8 {
-                self.first_word = [0xff; 8];
-            }
-        }
-        if self.identifier_count == 0 {
-            self.identifiers = [0; 4];
-        }
-        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-        if ["create", "function", "procedure", "or", "replace"].iter().any(|name| is(name))
-            && let Ok(place) = usize::try_from(self.identifier_count)
-            && let Some(slot) = self.identifiers.get_mut(place)
-        {
-            *slot = word.first().map_or(0, u8::to_ascii_lowercase);
-        }
-        self.identifier_count += 1;
-        let routine = matches!(
-            self.identifiers,
-            [b'c', b'f' | b'p', ..] | [b'c', b'o', b'r', b'f' | b'p']
-        );
-        if routine && self.paren_depth == 0 {
-            if is("begin") || (is("case") && self.begin_depth > 0) {
-                self.begin_depth += 1;
-            } else if is("end") {
-                self.begin_depth = self.begin_depth.saturating_sub(1);
-            }
-        }
-    }
-
-    /// `{dolqdelim}`, `{param}`, or a lone `$`.
-    fn dollar(&mut self, text: &[u8], at: usize, last: bool) -> Option<usize> {
-        let rest = text.get(at + 1..).unwrap_or_default();
-        if rest.first().is_some_and(u8::is_ascii_digit) {
-            return self.number(text, at + 1, last);
-        }
-        let len = match rest.iter().position(|byte| !is_tag_part(*byte)) {
-            Some(len) => len,
-            None if last => rest.len(),
-            None => return None,
-        };
-        if rest.get(len) == Some(&b'$') {
-            let tag = text.get(at..at + len + 2).unwrap_or_default().to_vec();
-            self.open(State::Dollar { tag }, at);
-            return Some(at + len + 2);
-        }
-        Some(at + 1)
-    }
-
-    /// Psql's variables; the name is one token, so a `:begin` is not counted as a word.
-    fn colon(&mut self, text: &[u8], at: usize, last: bool) -> Option<usize> {
-        let rest = text.get(at + 1..).unwrap_or_default();
-        if matches!(rest.first(), Some(b':' | b'=')) {
-            return Some(at + 2);
-        }
-        let len = match rest.iter().position(|byte| !(is_tag_part(*byte))) {
-            Some(len) => len,
-            None if last => rest.len(),
-            None => return None,
-        };
-        // Psql's own variables are all upper case, and a dump that sets others is refused.
-        let name = rest.get(..len).unwrap_or_default();
-        self.variable |= name.first().is_some_and(u8::is_ascii_uppercase)
-            && !name.iter().any(u8::is_ascii_lowercase);
-        Some(at + 1 + len)
-    }
-
-    /// `{integer}`, `{decimal}`, `{real}`, `{param}`, and these with a name glued to them.
-    ///
-    /// Such a name is part of the number's token since 15 (`integer_junk`), a token of its own
-    /// before; a dump holds none.
-    fn number(&mut self, text: &[u8], at: usize, last: bool) -> Option<usize> {
-        let run = |from: usize, part: fn(u8) -> bool| {
-            let rest = text.get(from..).unwrap_or_default();
-            match rest.iter().position(|byte| !part(*byte)) {
-                Some(len) => Some(from + len),
-                None if last => Some(text.len()),
-                None => None,
-            }
-        };
-        let digit = |byte: u8| byte.is_ascii_digit();
-        let is = |at: usize, test: fn(u8) -> bool| text.get(at).copied().is_some_and(test);
-        let mut end = run(at, digit)?;
-        if is(end, |byte| byte == b'.') {
-            if end + 1 >= text.len() && !last {
-                return None;
-            }
-            if !is(end + 1, |byte| byte == b'.') {
-                end = run(end + 1, digit)?;
-            }
-        }
-        if !is(end, is_word_start) {
-            return Some(end);
-        }
-        let name_end = run(end, is_word_part)?;
-        let mut real = None;
-        if is(end, |byte| matches!(byte, b'e' | b'E')) {
-            let sign = usize::from(is(end + 1, |byte| matches!(byte, b'+' | b'-')));
-            if end + 1 + sign >= text.len() && !last {
-                return None;
-            }
-            if is(end + 1 + sign, |byte| byte.is_ascii_digit()) {
-                real = Some(run(end + 1 + sign, digit)?);
-            } else if sign == 1 {
-                // `{realfail}` takes the sign.
-                self.glued = true;
-                return Some(end + 2);
-            }
-        }
-        match real {
-            Some(real) if real >= name_end && is(real, is_word_start) => {
-                self.glued = true;
-                run(real, is_word_part)
-            }
-            Some(real) if real >= name_end => Some(real),
-            _ => {
-                self.glued = true;
-                Some(name_end)
-            }
-        }
-    }
-
-    fn line_comment(&mut self, text: &[u8], at: usize) -> (usize, Option<Stop>) {
-        match memchr2(b'\n', b'\r', text.get(at..).unwrap_or_default()) {
-            None => (text.len(), Some(Stop::More)),
-            Some(len) => {
-                self.state = State::Initial;
-                let top = std::mem::take(&mut self.top_comment);
-                (at + len, top.then_some(Stop::Comment))
-            }
-        }
-    }
-
-    fn block_comment(
-        &mut self,
-        text: &[u8],
-        mut at: usize,
-        last: bool,
-        mut depth: u32,
-    ) -> (usize, Option<Stop>) {
-        while let Some(found) = memchr2(b'*', b'/', text.get(at..).unwrap_or_default()) {
-            at += found;
-            let pair = (text.get(at).copied(), text.get(at + 1).copied());
-            match pair {
-                (_, None) if !last => {
-                    self.state = State::BlockComment { depth };
-                    return (at, Some(Stop::More));
-                }
-                (Some(b'/'), Some(b'*')) => {
-                    depth = depth.saturating_add(1);
-                    at += 2;
-                }
-                (Some(b'*'), Some(b'/')) => {
-                    at += 2;
-                    if depth == 0 {
-                        self.state = State::Initial;
-                        return (at, None);
-                    }
-                    depth -= 1;
-                }
-                _ => at += 1,
-            }
-        }
-        self.state = State::BlockComment { depth };
-        (text.len(), None)
-    }
-
-    fn string(&mut self, text: &[u8], mut at: usize, last: bool, kind: Text) -> (usize, Option<Stop>) {
-        loop {
-            let rest = text.get(at..).unwrap_or_default();
-            let found = match kind {
-                Text::Escaped => memchr2(b'\'', b'\\', rest),
-                Text::Plain | Text::Bits => memchr(b'\'', rest),
-            };
-            let Some(found) = found else {
-                return (text.len(), None);
-            };
-            at += found;
-            let next = text.get(at + 1).copied();
-            if next.is_none() && !last {
-                return (at, Some(Stop::More));
-            }
-            if text.get(at) == Some(&b'\\') || (next == Some(b'\'') && kind != Text::Bits) {
-                at = (at + 2).min(text.len());
-                continue;
-            }
-            self.state = State::Initial;
-            self.continuation = Some(Continuation {
-                text: kind,
-                broken: false,
-                fresh: true,
-            });
-            return (at + 1, None);
-        }
-    }
-
-    fn quoted_identifier(&mut self, text: &[u8], mut at: usize, last: bool) -> (usize, Option<Stop>) {
-        loop {
-            let Some(found) = memchr(b'"', text.get(at..).unwrap_or_default()) else {
-                return (text.len(), None);
-            };
-            at += found;
-            match text.get(at + 1) {
-                None if !last => return (at, Some(Stop::More)),
-                Some(b'"') => at += 2,
-                _ => {
-                    self.state = State::Initial;
-                    return (at + 1, None);
-                }
-            }
-        }
-    }
-
-    fn dollar_text(&mut self, text: &[u8], mut at: usize, last: bool) -> (usize, Option<Stop>) {
-        let State::Dollar { tag } = &self.state else {
-            return (at, None);
-        };
-        while let Some(found) = memchr(b'$', text.get(at..).unwrap_or_default()) {
-            at += found;
-            let rest = text.get(at..).unwrap_or_default();
-            if rest.starts_with(tag) {
-                at += tag.len();
-                self.state = State::Initial;
-                return (at, None);
-            }
-            if rest.len() < tag.len() && !last {
-                return (at, Some(Stop::More));
-            }
-            at += 1;
-        }
-        (text.len(), None)
-    }
-}
-
-/// `{ident_start}`
-fn is_word_start(byte: u8) -> bool {
-    byte.is_ascii_alphabetic() || byte == b'_' || byte >= 0x80
-}
-
-/// `{dolq_cont}` and `{variable_char}`
-fn is_tag_part(byte: u8) -> bool {
-    is_word_start(byte) || byte.is_ascii_digit()
-}
-
-/// `{ident_cont}`
-fn is_word_part(byte: u8) -> bool {
-    is_tag_part(byte) || byte == b'$'
 }

@@ -3,11 +3,14 @@
 //! Only the forms that `pg_dump`, `pg_dumpall` and like tools write are understood; anything else
 //! is [`StatementKind::Other`] and names no roles.
 
-use std::collections::BTreeSet;
+mod reader;
+mod roles;
 
 use super::copy::CopyTarget;
-use super::lexer::{Lexer, Piece};
 use super::tokens::{Kind, Token, Tokens};
+
+use reader::Reader;
+pub(crate) use roles::{roles_named, roles_named_in};
 
 /// A statement by what a restore test must know of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +86,7 @@ pub(super) fn setting(statement: &[u8]) -> Option<Setting> {
         return None;
     };
     reader.eat_byte(b';');
-    if reader.tokens.next().is_some() {
+    if !reader.at_end() {
         return None;
     }
     match name.as_str() {
@@ -104,9 +107,9 @@ pub(crate) fn classify(statement: &[u8], encoding: &str) -> StatementKind {
         Some("create") => create(&mut reader),
         Some(verb @ ("alter" | "drop")) => role(&mut reader, verb),
         Some("copy") => CopyTarget::parse(statement, encoding).map(StatementKind::Copy),
-        Some("insert") if reader.eat("into") => reader
-            .qualified()
-            .map(|(schema, table)| StatementKind::Insert { schema, table }),
+        Some("insert") if reader.eat("into") => {
+            reader.qualified().map(|(schema, table)| StatementKind::Insert { schema, table })
+        }
         Some("set") => Some(set(&mut Reader::new(statement, encoding))),
         _ => None,
     };
@@ -179,154 +182,6 @@ fn set(reader: &mut Reader<'_>) -> StatementKind {
     }
 }
 
-/// The roles that a statement refers to, but not those that it creates or drops.
-pub(crate) fn roles_named(statement: &[u8], encoding: &str) -> Vec<String> {
-    let mut reader = Reader::new(statement, encoding);
-    let verb = reader.keyword();
-    let roles = match verb.as_deref() {
-        Some("grant") => granted(&mut reader, "to"),
-        Some("revoke") => granted(&mut reader, "from"),
-        Some("alter") => altered(&mut reader),
-        Some("create" | "drop") => created(&mut reader),
-        Some("set") => session(&mut reader),
-        Some("comment" | "security") => {
-            let on_role = reader.skip_to(&["on"]) && reader.eat("role");
-            on_role.then(|| reader.roles()).flatten()
-        }
-        _ => None,
-    };
-    roles.unwrap_or_default()
-}
-
-/// The roles that any of several statements refers to, such as a TOC entry's `definition`.
-pub(crate) fn roles_named_in(sql: &str) -> BTreeSet<String> {
-    let mut roles = BTreeSet::new();
-    let mut lexer = Lexer::new(sql.as_bytes());
-    while let Ok(Some(piece)) = lexer.next() {
-        if let Piece::StatementEnd { text, .. } = piece {
-            roles.extend(roles_named(text, "UTF8"));
-        }
-    }
-    roles
-}
-
-/// `GRANT … TO a, b`, `REVOKE … FROM a, b`; role memberships name roles on both sides.
-fn granted(reader: &mut Reader<'_>, word: &str) -> Option<Vec<String>> {
-    let mut membership = reader.clone();
-    let mut roles = Vec::new();
-    if !reader.skip_to(&["on", word]) {
-        return None;
-    }
-    if reader.last_was("on") {
-        if !reader.skip_to(&[word]) {
-            return None;
-        }
-    } else {
-        // `REVOKE ADMIN OPTION FOR a FROM b`
-        if ["admin", "inherit", "set"].iter().any(|word| membership.peek_is(word)) {
-            membership.skip_to(&["for"]);
-        }
-        roles.extend(membership.roles().unwrap_or_default());
-    }
-    roles.extend(reader.roles()?);
-    while reader.skip_to(&["granted"]) {
-        if reader.eat("by") {
-            roles.extend(reader.roles().unwrap_or_default());
-        }
-    }
-    Some(roles)
-}
-
-fn altered(reader: &mut Reader<'_>) -> Option<Vec<String>> {
-    if reader.eat("default") {
-        reader.eat("privileges");
-        let mut roles = Vec::new();
-        if reader.eat("for") {
-            reader.eat_any(&["role", "user"]);
-            roles.extend(reader.roles()?);
-        }
-        if reader.skip_to(&["grant", "revoke"]) {
-            let word = if reader.last_was("grant") { "to" } else { "from" };
-            roles.extend(granted(reader, word).unwrap_or_default());
-        }
-        return Some(roles);
-    }
-    if reader.peek_is("policy") {
-        return policy(reader);
-    }
-    if reader.eat("user") && reader.eat("mapping") {
-        reader.skip_to(&["for"]);
-        return reader.role().map(|role| vec![role]);
-    }
-    if reader.last_was("user") || reader.eat_any(&["role", "group"]) {
-        return reader.role().map(|role| vec![role]);
-    }
-    while reader.skip_to(&["owner", "rename"]) {
-        if reader.last_was("rename") {
-            return None;
-        }
-        if reader.eat("to") {
-            return reader.role().map(|role| vec![role]);
-        }
-    }
-    None
-}
-
-fn created(reader: &mut Reader<'_>) -> Option<Vec<String>> {
-    if reader.peek_is("policy") {
-        return policy(reader);
-    }
-    let one = |role: String| vec![role];
-    match reader.keyword()?.as_str() {
-        "schema" => {
-            reader.if_exists();
-            if !reader.peek_is("authorization") {
-                reader.name();
-            }
-            reader.eat("authorization").then_some(())?;
-            reader.role().map(one)
-        }
-        "user" if reader.eat("mapping") => {
-            reader.skip_to(&["for"]);
-            reader.role().map(one)
-        }
-        "database" | "tablespace" => {
-            reader.name();
-            if reader.skip_to(&["owner"]) {
-                reader.eat_byte(b'=');
-                return reader.role().map(one);
-            }
-            None
-        }
-        _ => None,
-    }
-}
-
-/// `CREATE POLICY p ON t [FOR …] TO a, b USING (…)`
-fn policy(reader: &mut Reader<'_>) -> Option<Vec<String>> {
-    reader.eat("policy");
-    reader.name();
-    if reader.skip_to(&["to", "using", "with", "rename"]) && reader.last_was("to") {
-        return reader.roles();
-    }
-    None
-}
-
-/// `SET SESSION AUTHORIZATION x`, `SET ROLE x`
-fn session(reader: &mut Reader<'_>) -> Option<Vec<String>> {
-    reader.eat_any(&["session", "local"]);
-    // `SET SESSION SESSION AUTHORIZATION`
-    reader.eat("session");
-    if reader.eat_any(&["authorization", "role"]) {
-        let role = match reader.peek_text() {
-            Some(name) => Some(name),
-            None => reader.role(),
-        };
-        return role.filter(|role| role != "default" && role != "none").map(|role| vec![role]);
-    }
-    None
-}
-
 /// Makes the location of a `CREATE TABLESPACE` empty.
 ///
 /// A throwaway server has none of the directories a cluster dump names. With
@@ -347,128 +202,5 @@ pub(crate) fn rewrite_tablespace_location(statement: &[u8]) -> Vec<u8> {
             out
         }
         _ => statement.to_vec(),
-    }
-}
-
-/// A cursor over a statement's tokens.
-#[derive(Clone)]
-struct Reader<'a> {
-    tokens: std::iter::Peekable<Tokens<'a>>,
-    last: Option<Token<'a>>,
-    encoding: &'a str,
-}
-
-impl<'a> Reader<'a> {
-    fn new(statement: &'a [u8], encoding: &'a str) -> Self {
-        Self {
-            tokens: Tokens::new(statement).peekable(),
-            last: None,
-            encoding,
-        }
-    }
-
-    /// The next word in lower case.
-    fn keyword(&mut self) -> Option<String> {
-        let token = self.tokens.next_if(|token| token.kind == Kind::Word)?;
-        self.last = Some(token);
-        Some(String::from_utf8_lossy(token.text).to_ascii_lowercase())
-    }
-
-    fn peek_is(&mut self, word: &str) -> bool {
-        self.tokens.peek().is_some_and(|token| token.is(word))
-    }
-
-    fn eat(&mut self, word: &str) -> bool {
-        self.eat_any(&[word])
-    }
-
-    fn eat_any(&mut self, words: &[&str]) -> bool {
-        let found = self.tokens.next_if(|token| token.is_any(words));
-        if found.is_some() {
-            self.last = found;
-        }
-        found.is_some()
-    }
-
-    fn eat_byte(&mut self, byte: u8) -> bool {
-        self.tokens.next_if(|token| token.is_byte(byte)).is_some()
-    }
-
-    fn if_exists(&mut self) {
-        if self.eat("if") {
-            self.eat("not");
-            self.eat("exists");
-        }
-    }
-
-    /// Goes behind the next of `words` outside parentheses.
-    fn skip_to(&mut self, words: &[&str]) -> bool {
-        let mut depth = 0_i64;
-        for token in self.tokens.by_ref() {
-            if token.is_byte(b'(') {
-                depth += 1;
-            } else if token.is_byte(b')') {
-                depth -= 1;
-            } else if depth <= 0 && token.is_any(words) {
-                self.last = Some(token);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Whether the last keyword read was `word`.
-    fn last_was(&self, word: &str) -> bool {
-        self.last.is_some_and(|token| token.is(word))
-    }
-
-    fn name(&mut self) -> Option<String> {
-        let name = self.tokens.peek()?.name(self.encoding)?;
-        self.tokens.next();
-        Some(name)
-    }
-
-    fn qualified(&mut self) -> Option<(Option<String>, String)> {
-        let mut schema = None;
-        let mut name = self.name()?;
-        while self.eat_byte(b'.') {
-            schema = Some(std::mem::replace(&mut name, self.name()?));
-        }
-        Some((schema, name))
-    }
-
-    /// A value of a `SET`: a word, a string or a number.
-    fn value(&mut self) -> Option<String> {
-        let token = self.tokens.next()?;
-        match token.kind {
-            Kind::Text => token.value(self.encoding),
-            Kind::Word | Kind::Quoted => token.name(self.encoding),
-            Kind::Other => Some(String::from_utf8_lossy(token.text).into_owned()),
-        }
-    }
-
-    fn peek_text(&mut self) -> Option<String> {
-        self.tokens.peek()?.value(self.encoding)
-    }
-
-    /// One role specification; `None` for `PUBLIC`, `CURRENT_USER` and their like.
-    fn role(&mut self) -> Option<String> {
-        self.eat("group");
-        let token = *self.tokens.peek()?;
-        let name = self.name()?;
-        let pseudo = ["public", "current_user", "current_role", "session_user", "user", "all"];
-        let word = token.kind == Kind::Word && pseudo.contains(&name.as_str());
-        (!word && name != "public").then_some(name)
-    }
-
-    /// A list of role specifications.
-    fn roles(&mut self) -> Option<Vec<String>> {
-        let mut roles = Vec::new();
-        loop {
-            roles.extend(self.role());
-            if !self.eat_byte(b',') {
-                return Some(roles);
-            }
-        }
     }
 }

@@ -104,9 +104,8 @@ fn unescape_unicode(text: &str) -> String {
             Some(long) => (long.get(..6), 7),
             None => (after.get(..4), 4),
         };
-        let found = digits
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
-            .and_then(char::from_u32);
+        let found =
+            digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).and_then(char::from_u32);
         if let Some(character) = found {
             out.push(character);
             rest = after.get(skip..).unwrap_or_default();
@@ -136,10 +135,9 @@ impl<'a> Tokens<'a> {
             let rest = self.text.get(self.at..).unwrap_or_default();
             let skip = match rest {
                 [b' ' | b'\t' | b'\n' | b'\r' | 0x0c, ..] => 1,
-                [b'-', b'-', ..] => rest
-                    .iter()
-                    .position(|byte| matches!(byte, b'\n' | b'\r'))
-                    .unwrap_or(rest.len()),
+                [b'-', b'-', ..] => {
+                    rest.iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(rest.len())
+                }
                 [b'/', b'*', ..] => block_comment(rest),
                 _ => return,
             };
@@ -176,11 +174,7 @@ impl<'a> Iterator for Tokens<'a> {
             }
             _ => (Kind::Other, 1),
         };
-        let token = Token {
-            kind,
-            text: rest.get(..len)?,
-            start: self.at,
-        };
+        let token = Token { kind, text: rest.get(..len)?, start: self.at };
         self.at += len;
         Some(token)
     }
@@ -208,9 +202,8 @@ fn dollar(rest: &[u8]) -> (Kind, usize) {
         return (Kind::Other, 1);
     };
     let inner = tag.get(1..tag.len() - 1).unwrap_or_default();
-    let name = inner
-        .iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
+    let name =
+        inner.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80);
     if !name || inner.first().is_some_and(u8::is_ascii_digit) {
         return (Kind::Other, 1);
     }

@@ -2,7 +2,7 @@
 
 /// What a dump breaks off in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Construct {
+pub(crate) enum Construct {
     /// The rows of a `COPY … FROM stdin`: no `\.` follows.
     CopyRows,
     /// A string literal.
@@ -19,7 +19,7 @@ pub enum Construct {
 
 /// A construct without its end: how a cut shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfinished {
+pub(crate) struct Unfinished {
     /// What lacks its end.
     pub construct: Construct,
     /// The line it begins in.
@@ -32,7 +32,7 @@ pub struct Unfinished {
 
 /// Why a dump must not be given to a `psql` without `\restrict`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unclear {
+pub(crate) struct Unclear {
     /// The first line found.
     pub line: u64,
     /// What stands there: a meta-command's name with its backslash, a variable or a setting.

@@ -74,16 +74,10 @@ impl Account {
             Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
         });
         match numbers {
-            Some((uid, gid)) if uid != 0 && gid != 0 => Ok(Self {
-                uid,
-                gid,
-                outside_uid: uid,
-                foreign: true,
-                _reservation: None,
-            }),
-            _ => Err(EphemeralError::ForbiddenAccount {
-                account: "root".to_owned(),
-            }),
+            Some((uid, gid)) if uid != 0 && gid != 0 => {
+                Ok(Self { uid, gid, outside_uid: uid, foreign: true, _reservation: None })
+            }
+            _ => Err(EphemeralError::ForbiddenAccount { account: "root".to_owned() }),
         }
     }
 
@@ -102,9 +96,7 @@ impl Account {
                 foreign: true,
                 _reservation: Some(reservation),
             })
-            .ok_or_else(|| EphemeralError::ForbiddenAccount {
-                account: "root".to_owned(),
-            })
+            .ok_or_else(|| EphemeralError::ForbiddenAccount { account: "root".to_owned() })
     }
 }
 
@@ -112,9 +104,7 @@ impl Reservation {
     /// `None` if another process has it.
     fn take(uid: u32) -> Option<Self> {
         let name = SocketAddr::from_abstract_name(format!("pgdrill-uid-{uid}")).ok()?;
-        Some(Self {
-            _socket: UnixDatagram::bind_addr(&name).ok()?,
-        })
+        Some(Self { _socket: UnixDatagram::bind_addr(&name).ok()? })
     }
 }
 
@@ -125,33 +115,26 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], EphemeralError> {
     fs::File::open(path)
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map(|()| bytes)
-        .map_err(|source| EphemeralError::Folder {
-            action: "read",
-            path: path.to_owned(),
-            source,
-        })
+        .map_err(|source| EphemeralError::Folder { action: "read", path: path.to_owned(), source })
 }
 
 /// Whether our user namespace has the whole range; a container's may not.
 fn maps_all_transient() -> bool {
-    ["/proc/self/uid_map", "/proc/self/gid_map"]
-        .iter()
-        .all(|file| {
-            fs::read_to_string(file).is_ok_and(|text| {
-                text.lines().any(|line| {
-                    let mut numbers = line
-                        .split_whitespace()
-                        .map_while(|word| word.parse::<u64>().ok());
-                    match (numbers.next(), numbers.next(), numbers.next()) {
-                        (Some(first), Some(_), Some(count)) => {
-                            first <= u64::from(*TRANSIENT.start())
-                                && first + count > u64::from(*TRANSIENT.end())
-                        }
-                        _ => false,
+    ["/proc/self/uid_map", "/proc/self/gid_map"].iter().all(|file| {
+        fs::read_to_string(file).is_ok_and(|text| {
+            text.lines().any(|line| {
+                let mut numbers =
+                    line.split_whitespace().map_while(|word| word.parse::<u64>().ok());
+                match (numbers.next(), numbers.next(), numbers.next()) {
+                    (Some(first), Some(_), Some(count)) => {
+                        first <= u64::from(*TRANSIENT.start())
+                            && first + count > u64::from(*TRANSIENT.end())
                     }
-                })
+                    _ => false,
+                }
             })
         })
+    })
 }
 
 /// The account's name, from the file or from a directory service.
@@ -194,10 +177,7 @@ fn getent(database: &str, id: u32) -> io::Result<Option<String>> {
 
 /// Whether the account owns one of the machine's own databases, whatever it is called.
 fn owns_a_database(uid: u32) -> bool {
-    let mut folders = vec![
-        "/var/lib/pgsql/data".into(),
-        "/var/lib/postgres/data".into(),
-    ];
+    let mut folders = vec!["/var/lib/pgsql/data".into(), "/var/lib/postgres/data".into()];
     folders.extend(expand("/var/lib/pgsql/*/data"));
     for version in expand("/var/lib/postgresql/*") {
         folders.extend(expand(&format!("{}/*", version.display())));

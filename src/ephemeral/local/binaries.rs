@@ -67,11 +67,7 @@ pub(crate) fn find_binaries(
         found.append(&mut remarks);
         EphemeralError::NoBinaries {
             wanted: format!("{wanted_major} or newer"),
-            found: if found.is_empty() {
-                "none".to_owned()
-            } else {
-                found.join(", ")
-            },
+            found: if found.is_empty() { "none".to_owned() } else { found.join(", ") },
         }
     })
 }
@@ -79,11 +75,7 @@ pub(crate) fn find_binaries(
 /// The nearest major that is not older, its newest minor version first.
 fn choose(usable: &[Binaries], wanted_major: u32) -> Option<&Binaries> {
     let minor = |known: &Binaries| -> u32 {
-        known
-            .version
-            .split_once('.')
-            .and_then(|(_, minor)| minor.parse().ok())
-            .unwrap_or(0)
+        known.version.split_once('.').and_then(|(_, minor)| minor.parse().ok()).unwrap_or(0)
     };
     usable
         .iter()
@@ -112,12 +104,7 @@ pub(super) fn expand(pattern: &str) -> Vec<PathBuf> {
     };
     let mut found: Vec<PathBuf> = entries
         .filter_map(Result::ok)
-        .filter(|entry| {
-            entry
-                .file_name()
-                .as_encoded_bytes()
-                .starts_with(prefix.as_bytes())
-        })
+        .filter(|entry| entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes()))
         .map(|entry| {
             let mut path = entry.path().into_os_string();
             path.push(after);
@@ -132,34 +119,22 @@ pub(super) fn expand(pattern: &str) -> Vec<PathBuf> {
 /// The programs in `folder`, else why it is of no use.
 fn inspect(folder: &Path) -> Result<Binaries, String> {
     let shown = folder.display();
-    let missing: Vec<&str> = PROGRAMS
-        .into_iter()
-        .filter(|name| !folder.join(name).is_file())
-        .collect();
+    let missing: Vec<&str> =
+        PROGRAMS.into_iter().filter(|name| !folder.join(name).is_file()).collect();
     if !missing.is_empty() {
         return Err(format!("{shown} without {}", missing.join(", ")));
     }
-    let bindir = folder
-        .canonicalize()
-        .map_err(|error| format!("{shown}: {error}"))?;
+    let bindir = folder.canonicalize().map_err(|error| format!("{shown}: {error}"))?;
     let answer = output_of(&bindir.join("postgres"), "--version", true)
         .ok_or_else(|| format!("`{shown}/postgres --version` fails"))?;
     let (major, version) = parse_version(&answer)
         .ok_or_else(|| format!("`{shown}/postgres --version` answers `{answer}`"))?;
-    Ok(Binaries {
-        bindir,
-        major,
-        version,
-    })
+    Ok(Binaries { bindir, major, version })
 }
 
 /// `postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)` → 15, `15.18`.
 fn parse_version(answer: &str) -> Option<(u32, String)> {
-    let version = answer
-        .split_once("(PostgreSQL) ")?
-        .1
-        .split_whitespace()
-        .next()?;
+    let version = answer.split_once("(PostgreSQL) ")?.1.split_whitespace().next()?;
     let digits = version.split(|c: char| !c.is_ascii_digit()).next()?;
     Some((digits.parse().ok()?, version.to_owned()))
 }
@@ -203,42 +178,27 @@ pub(super) fn visible_folders(bindir: &Path) -> Vec<PathBuf> {
     // A folder below another comes with it.
     folders
         .iter()
-        .filter(|folder| {
-            !folders
-                .iter()
-                .any(|other| other != *folder && folder.starts_with(other))
-        })
+        .filter(|folder| !folders.iter().any(|other| other != *folder && folder.starts_with(other)))
         .cloned()
         .collect()
 }
 
 /// Whether a path is below what every sandbox shows.
 fn is_standard(path: &Path) -> bool {
-    [
-        "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32",
-    ]
-    .iter()
-    .any(|root| path.starts_with(root))
+    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"]
+        .iter()
+        .any(|root| path.starts_with(root))
 }
 
 /// The folders of the libraries that `ldd` names.
 fn library_folders(program: &Path) -> Vec<PathBuf> {
-    let Ok(output) = Command::new("ldd")
-        .arg(program)
-        .env_clear()
-        .stdin(Stdio::null())
-        .output()
+    let Ok(output) = Command::new("ldd").arg(program).env_clear().stdin(Stdio::null()).output()
     else {
         return Vec::new();
     };
     String::from_utf8_lossy(&output.stdout)
         .lines()
-        .filter_map(|line| {
-            line.split_once("=> ")?
-                .1
-                .rsplit_once(" (")
-                .map(|(path, _)| path)
-        })
+        .filter_map(|line| line.split_once("=> ")?.1.rsplit_once(" (").map(|(path, _)| path))
         .map(OsStr::new)
         .filter_map(|path| Path::new(path).parent().map(Path::to_owned))
         .collect()
@@ -251,21 +211,12 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     fn set(major: u32, version: &str) -> Binaries {
-        Binaries {
-            bindir: PathBuf::from("/x"),
-            major,
-            version: version.into(),
-        }
+        Binaries { bindir: PathBuf::from("/x"), major, version: version.into() }
     }
 
     #[test]
     fn the_exact_major_wins_then_the_nearest_newer_and_never_an_older_one() {
-        let all = [
-            set(13, "13.4"),
-            set(15, "15.9"),
-            set(15, "15.18"),
-            set(17, "17.1"),
-        ];
+        let all = [set(13, "13.4"), set(15, "15.9"), set(15, "15.18"), set(17, "17.1")];
         assert_eq!(choose(&all, 15), Some(&all[2]));
         assert_eq!(choose(&all, 14), Some(&all[2]));
         assert_eq!(choose(&all, 16), Some(&all[3]));
@@ -276,10 +227,7 @@ mod tests {
     fn versions_of_packages_and_previews_are_understood() {
         let packaged = "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)";
         assert_eq!(parse_version(packaged), Some((15, "15.18".into())));
-        assert_eq!(
-            parse_version("postgres (PostgreSQL) 19beta1"),
-            Some((19, "19beta1".into()))
-        );
+        assert_eq!(parse_version("postgres (PostgreSQL) 19beta1"), Some((19, "19beta1".into())));
         assert_eq!(parse_version("postgres (EnterpriseDB) x"), None);
     }
 
@@ -287,14 +235,9 @@ mod tests {
     fn a_named_folder_without_the_programs_is_refused_with_the_reason() {
         let folder = tempfile::tempdir().unwrap();
         let error = find_binaries(Some(folder.path()), 15).unwrap_err();
-        let EphemeralError::NoBinaries { wanted, found } = error else {
-            panic!("{error:?}")
-        };
+        let EphemeralError::NoBinaries { wanted, found } = error else { panic!("{error:?}") };
         assert_eq!(wanted, "15 or newer");
-        assert!(
-            found.ends_with("without initdb, postgres, pg_restore, psql, pg_dump"),
-            "{found}"
-        );
+        assert!(found.ends_with("without initdb, postgres, pg_restore, psql, pg_dump"), "{found}");
     }
 
     #[test]

@@ -81,10 +81,7 @@ impl Plan {
                 .env("PGDRILL_FOLDER", &self.folder);
         } else {
             self.unprivileged(&mut command, true)?;
-            command
-                .arg("sh")
-                .arg(self.folder.join("work/server.sh"))
-                .env("PGDRILL_LOOPBACK", "up");
+            command.arg("sh").arg(self.folder.join("work/server.sh")).env("PGDRILL_LOOPBACK", "up");
         }
         command.arg(&self.work_dir).args(arguments);
         Ok(command)
@@ -99,9 +96,7 @@ impl Plan {
         let mut command = self.detached()?;
         match namespaces {
             Some(namespaces) => {
-                command
-                    .arg(find_program("nsenter")?)
-                    .args(namespaces.options());
+                command.arg(find_program("nsenter")?).args(namespaces.options());
                 if !self.account.foreign {
                     command.arg("--preserve-credentials");
                 }
@@ -111,9 +106,7 @@ impl Plan {
             }
             None => self.unprivileged(&mut command, false)?,
         }
-        command
-            .args(&program.argv)
-            .envs(program.env.iter().map(|(name, value)| (name, value)));
+        command.args(&program.argv).envs(program.env.iter().map(|(name, value)| (name, value)));
         Ok(command)
     }
 
@@ -148,14 +141,7 @@ impl Plan {
             .env("LC_ALL", "C")
             // As in the container images: the machine's time zone must not change a verdict.
             .env("TZ", "UTC")
-            .env(
-                "HOME",
-                if self.namespaced {
-                    "/tmp"
-                } else {
-                    self.work_dir.as_str()
-                },
-            )
+            .env("HOME", if self.namespaced { "/tmp" } else { self.work_dir.as_str() })
             .env("PGDRILL_SANDBOX", &self.token);
         if self.namespaced {
             command
@@ -163,10 +149,7 @@ impl Plan {
                 .env("PGDRILL_DROP", DROP)
                 .env("PGDRILL_UID", self.account.uid.to_string())
                 .env("PGDRILL_GID", self.account.gid.to_string())
-                .env(
-                    "PGDRILL_SWITCH",
-                    if self.account.foreign { "yes" } else { "no" },
-                );
+                .env("PGDRILL_SWITCH", if self.account.foreign { "yes" } else { "no" });
         } else {
             command.current_dir(&self.work_dir);
         }
@@ -182,15 +165,7 @@ impl Plan {
         if !self.account.foreign {
             command.args(["--user", "--map-root-user"]);
         }
-        command.args([
-            "--mount",
-            "--net",
-            "--ipc",
-            "--uts",
-            "--pid",
-            "--fork",
-            "--kill-child",
-        ]);
+        command.args(["--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]);
         command.arg("--");
         Ok(())
     }
@@ -221,10 +196,7 @@ fn closing(descriptors: &[u32]) -> Command {
     let bash = Path::new("/bin/bash");
     let many = descriptors.iter().any(|number| *number > 9) && bash.is_file();
     let mut command = Command::new(if many { bash } else { Path::new("/bin/sh") });
-    let close: Vec<String> = descriptors
-        .iter()
-        .map(|number| format!("exec {number}>&-"))
-        .collect();
+    let close: Vec<String> = descriptors.iter().map(|number| format!("exec {number}>&-")).collect();
     let script = format!("set -e\n{}\nexec \"$@\"", close.join("\n"));
     command.arg("-c").arg(script).arg("pgdrill");
     command

@@ -55,17 +55,10 @@ pub(super) fn start(
         status
     });
     let exit = async move {
-        let status = ended
-            .await
-            .map_err(io::Error::other)
-            .and_then(|status| status);
+        let status = ended.await.map_err(io::Error::other).and_then(|status| status);
         status.map(code).map_err(failed)
     };
-    Ok(Exec {
-        stdin,
-        output,
-        exit: Box::pin(exit),
-    })
+    Ok(Exec { stdin, output, exit: Box::pin(exit) })
 }
 
 /// The exit status as a shell would give it.
@@ -98,10 +91,7 @@ struct ClosingStdin(Option<ChildStdin>);
 
 impl ClosingStdin {
     fn inner(&mut self) -> io::Result<Pin<&mut ChildStdin>> {
-        self.0
-            .as_mut()
-            .map(Pin::new)
-            .ok_or_else(|| io::ErrorKind::BrokenPipe.into())
+        self.0.as_mut().map(Pin::new).ok_or_else(|| io::ErrorKind::BrokenPipe.into())
     }
 }
 

@@ -52,40 +52,31 @@ impl FirstProcess {
         wait_for_setup: bool,
     ) -> io::Result<(Self, oneshot::Receiver<Announced>)> {
         let (sender, announced) = oneshot::channel();
-        let tail = Tail {
-            announce: wait_for_setup.then_some(sender),
-            ..Tail::default()
-        };
+        let tail = Tail { announce: wait_for_setup.then_some(sender), ..Tail::default() };
         let tail = Arc::new(Mutex::new(tail));
         let (reader, writer) = io::pipe()?;
         command.stdout(writer.try_clone()?).stderr(writer);
         let (started, start) = mpsc::sync_channel(1);
         let (end, ended) = watch::channel(false);
-        thread::Builder::new()
-            .name("pgdrill-sandbox".to_owned())
-            .spawn(move || {
-                let child = command.spawn();
-                // Holds the other ends of the pipe.
-                drop(command);
-                match child {
-                    Ok(mut child) => {
-                        // Not yet waited for, so the number is still its own.
-                        let process = Process::find(child.id());
-                        let _ = started
-                            .send(process.ok_or_else(|| io::Error::other("no such process")));
-                        let _ = child.wait();
-                        end.send_replace(true);
-                    }
-                    Err(error) => drop(started.send(Err(error))),
+        thread::Builder::new().name("pgdrill-sandbox".to_owned()).spawn(move || {
+            let child = command.spawn();
+            // Holds the other ends of the pipe.
+            drop(command);
+            match child {
+                Ok(mut child) => {
+                    // Not yet waited for, so the number is still its own.
+                    let process = Process::find(child.id());
+                    let _ =
+                        started.send(process.ok_or_else(|| io::Error::other("no such process")));
+                    let _ = child.wait();
+                    end.send_replace(true);
                 }
-            })?;
+                Err(error) => drop(started.send(Err(error))),
+            }
+        })?;
         let process = start.recv().map_err(io::Error::other)??;
         let shared = Arc::clone(&tail);
-        let first = Self {
-            process,
-            ended,
-            tail,
-        };
+        let first = Self { process, ended, tail };
         thread::Builder::new()
             .name("pgdrill-output".to_owned())
             .spawn(move || follow(reader, &shared))?;
@@ -178,10 +169,7 @@ impl Tail {
 
 fn parse(line: &str) -> Option<Announced> {
     let (pid, loopback) = line.split_once(' ')?;
-    Some(Announced {
-        pid: pid.parse().ok()?,
-        loopback: loopback == "up",
-    })
+    Some(Announced { pid: pid.parse().ok()?, loopback: loopback == "up" })
 }
 
 #[cfg(test)]
@@ -193,10 +181,7 @@ mod tests {
     #[test]
     fn the_tail_is_bounded_and_only_the_first_announcement_counts() {
         let (sender, mut announced) = oneshot::channel();
-        let mut tail = Tail {
-            announce: Some(sender),
-            ..Tail::default()
-        };
+        let mut tail = Tail { announce: Some(sender), ..Tail::default() };
         tail.push(b"setting up\npgdrill-first 17 up\npgdrill-first 1 up\n");
         assert_eq!(announced.try_recv().unwrap().pid, 17);
         assert_eq!(tail.lines, ["pgdrill-first 1 up"]);

@@ -38,19 +38,13 @@ pub(super) struct Marker {
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EphemeralError {
     let path = path.display().to_string();
-    move |source| EphemeralError::Folder {
-        action,
-        path,
-        source,
-    }
+    move |source| EphemeralError::Folder { action, path, source }
 }
 
 /// Chooses a folder's path, so that it can be noted before it exists.
 pub(super) fn choose(temp_dir: Option<&Path>) -> Result<PathBuf, EphemeralError> {
     let parent = temp_dir.map_or_else(std::env::temp_dir, Path::to_owned);
-    let parent = parent
-        .canonicalize()
-        .map_err(failed("use the temporary folder", &parent))?;
+    let parent = parent.canonicalize().map_err(failed("use the temporary folder", &parent))?;
     let name = random::<5>()?.map(|byte| format!("{byte:02x}")).concat();
     Ok(parent.join(format!("{PREFIX}{name}")))
 }
@@ -64,14 +58,10 @@ pub(super) fn real_work_dir(folder: &Path) -> Result<String, EphemeralError> {
             reason,
         ))
     };
-    let text = work
-        .to_str()
-        .ok_or_else(|| refuse("its path is not UTF-8".to_owned()))?;
+    let text = work.to_str().ok_or_else(|| refuse("its path is not UTF-8".to_owned()))?;
     // It stands in the server's settings, in a list.
     if text.contains([',', '"', '\'', '\\', '\n']) {
-        return Err(refuse(
-            "its path has a comma, a quotation mark or a backslash".to_owned(),
-        ));
+        return Err(refuse("its path has a comma, a quotation mark or a backslash".to_owned()));
     }
     let length = text.len() + "/sock/.s.PGSQL.5432".len();
     if length > LONGEST_SOCKET {
@@ -84,10 +74,7 @@ pub(super) fn real_work_dir(folder: &Path) -> Result<String, EphemeralError> {
 
 /// Creates the folder; one that is there already is somebody else's.
 pub(super) fn create(folder: &Path) -> Result<(), EphemeralError> {
-    DirBuilder::new()
-        .mode(0o700)
-        .create(folder)
-        .map_err(failed("create", folder))
+    DirBuilder::new().mode(0o700).create(folder).map_err(failed("create", folder))
 }
 
 /// Puts the marker, the work folder and the server's script into it.
@@ -107,10 +94,7 @@ pub(super) fn furnish(
     }
     let (work, root) = (folder.join("work"), folder.join("root"));
     for path in [&work, &root] {
-        DirBuilder::new()
-            .mode(0o700)
-            .create(path)
-            .map_err(failed("create", path))?;
+        DirBuilder::new().mode(0o700).create(path).map_err(failed("create", path))?;
     }
     let path = work.join("server.sh");
     fs::write(&path, script).map_err(failed("write", &path))?;
@@ -168,17 +152,11 @@ pub(super) fn recognise(folder: &Path) -> Result<Option<Marker>, String> {
         Ok(text) => serde_json::from_slice(&text).map(Some).or_else(|_| {
             // The run ended while it wrote the marker: before anything else was in the folder.
             let alone = fs::read_dir(folder).is_ok_and(|entries| entries.count() == 1);
-            alone
-                .then_some(None)
-                .ok_or_else(|| "its marker is damaged".to_owned())
+            alone.then_some(None).ok_or_else(|| "its marker is damaged".to_owned())
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-            if empty {
-                Ok(None)
-            } else {
-                Err("it has no marker of pgdrill".to_owned())
-            }
+            if empty { Ok(None) } else { Err("it has no marker of pgdrill".to_owned()) }
         }
         Err(error) => Err(error.to_string()),
     }
@@ -193,10 +171,8 @@ pub(super) fn delete(folder: &Path) -> io::Result<()> {
         Err(Errno::NOENT) => return Ok(()),
         other => other?,
     };
-    let prefix = random::<8>()
-        .map_err(io::Error::other)?
-        .map(|byte| format!("{byte:02x}"))
-        .concat();
+    let prefix =
+        random::<8>().map_err(io::Error::other)?.map(|byte| format!("{byte:02x}")).concat();
     let mut moved = 0_u64;
     loop {
         let mut names = batch(&top)?;

@@ -27,17 +27,11 @@ pub(super) fn observe(pids: &[u32]) -> Option<Isolation> {
         .iter()
         .enumerate()
         .map(|(kind, (_, name))| {
-            format!(
-                "{name}_namespace={}",
-                if own(kind) { "own" } else { "host" }
-            )
+            format!("{name}_namespace={}", if own(kind) { "own" } else { "host" })
         })
         .collect();
     let private_root = all(&|one| one.private_root);
-    facts.push(format!(
-        "root={}",
-        if private_root { "private" } else { "host" }
-    ));
+    facts.push(format!("root={}", if private_root { "private" } else { "host" }));
     let powerless = all(&Observed::is_powerless);
     facts.push(if powerless {
         "capabilities=none".to_owned()
@@ -45,10 +39,7 @@ pub(super) fn observe(pids: &[u32]) -> Option<Isolation> {
         format!("capabilities={}", last.capabilities.join("/"))
     });
     let no_new = all(&|one| one.no_new_privileges);
-    facts.push(format!(
-        "no_new_privileges={}",
-        if no_new { "yes" } else { "no" }
-    ));
+    facts.push(format!("no_new_privileges={}", if no_new { "yes" } else { "no" }));
     let mut uids: Vec<u32> = observed.iter().flat_map(|one| one.uids.clone()).collect();
     uids.sort_unstable();
     uids.dedup();
@@ -66,11 +57,7 @@ pub(super) fn observe(pids: &[u32]) -> Option<Isolation> {
 /// Whether an observation shows all that the namespaces are to give, for this account only.
 pub(super) fn is_complete(isolation: &Isolation, uid: u32) -> bool {
     let has = |fact: &str| isolation.facts.iter().any(|one| one == fact);
-    let accounts = isolation
-        .facts
-        .iter()
-        .filter(|one| one.starts_with("uid="))
-        .count();
+    let accounts = isolation.facts.iter().filter(|one| one.starts_with("uid=")).count();
     isolation.boundary == "namespaces"
         && has("capabilities=none")
         && has("no_new_privileges=yes")

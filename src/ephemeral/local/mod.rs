@@ -52,20 +52,15 @@ pub(crate) struct LocalSandbox {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, EphemeralError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|error| EphemeralError::Exec {
-            program: "local engine".to_owned(),
-            cause: error.to_string(),
-        })
+    tokio::task::spawn_blocking(work).await.map_err(|error| EphemeralError::Exec {
+        program: "local engine".to_owned(),
+        cause: error.to_string(),
+    })
 }
 
 impl LocalSandbox {
     fn namespaces(&self) -> Option<Arc<Namespaces>> {
-        self.namespaces
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Looks at the server's processes, which are where the dump's words are obeyed.
@@ -86,10 +81,7 @@ impl LocalSandbox {
 
     async fn ended(&self) -> EphemeralError {
         let last_lines = self.first.last_lines().await;
-        EphemeralError::ServerEnded {
-            last_lines,
-            out_of_memory: false,
-        }
+        EphemeralError::ServerEnded { last_lines, out_of_memory: false }
     }
 }
 
@@ -104,10 +96,7 @@ impl Sandbox for LocalSandbox {
 
     fn identity(&self) -> SandboxIdentity {
         let bindir = self.plan.bindir.display().to_string();
-        SandboxIdentity {
-            bindir: Some(bindir),
-            ..SandboxIdentity::default()
-        }
+        SandboxIdentity { bindir: Some(bindir), ..SandboxIdentity::default() }
     }
 
     fn isolation(&self) -> BoxFuture<'_, Result<Isolation, EphemeralError>> {
@@ -115,11 +104,7 @@ impl Sandbox for LocalSandbox {
             // The server's way into its account takes a moment.
             let uid = self.plan.account.outside_uid;
             for _ in 0..if self.plan.namespaced { 50 } else { 0 } {
-                if self
-                    .observe()
-                    .await?
-                    .is_some_and(|it| isolation::is_complete(&it, uid))
-                {
+                if self.observe().await?.is_some_and(|it| isolation::is_complete(&it, uid)) {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -157,10 +142,7 @@ impl Sandbox for LocalSandbox {
         Box::pin(async move {
             Ok(if self.first.has_ended() {
                 let last_lines = self.first.last_lines().await;
-                SandboxState::Ended {
-                    last_lines,
-                    out_of_memory: false,
-                }
+                SandboxState::Ended { last_lines, out_of_memory: false }
             } else {
                 SandboxState::Running
             })
@@ -171,19 +153,12 @@ impl Sandbox for LocalSandbox {
         Box::pin(async move {
             let _turn = self.removal.lock().await;
             // Held open they would outlive their processes.
-            drop(
-                self.namespaces
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .take(),
-            );
+            drop(self.namespaces.lock().unwrap_or_else(PoisonError::into_inner).take());
             self.first.process.kill();
             let remains = self.remains.clone();
             let removal = match blocking(move || remains.remove()).await {
                 Ok(removal) => removal,
-                Err(error) => Removal {
-                    leftovers: vec![error.to_string()],
-                },
+                Err(error) => Removal { leftovers: vec![error.to_string()] },
             };
             if removal.leftovers.is_empty() {
                 self.receipt.strike();

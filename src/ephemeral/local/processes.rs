@@ -24,11 +24,7 @@ impl Process {
     pub(super) fn find(pid: u32) -> Option<Self> {
         // The handle first: if the start is then the expected one, so is what the handle stands for.
         let handle = pidfd_open(number(pid)?, PidfdFlags::empty()).ok();
-        Some(Self {
-            pid,
-            start_ticks: start_ticks(pid)?,
-            handle,
-        })
+        Some(Self { pid, start_ticks: start_ticks(pid)?, handle })
     }
 
     /// The process with this number if it started then.
@@ -72,22 +68,15 @@ pub(super) fn all() -> impl Iterator<Item = u32> {
 /// A line of `/proc/PID/status`, without its name.
 pub(super) fn status(pid: u32, name: &str) -> Option<String> {
     let text = fs::read(format!("/proc/{pid}/status")).ok()?;
-    String::from_utf8_lossy(&text).lines().find_map(|line| {
-        Some(
-            line.strip_prefix(name)?
-                .strip_prefix(':')?
-                .trim()
-                .to_owned(),
-        )
-    })
+    String::from_utf8_lossy(&text)
+        .lines()
+        .find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim().to_owned()))
 }
 
 /// The accounts of a process: real, effective, saved, file system.
 pub(super) fn uids(pid: u32) -> Vec<u32> {
     let line = status(pid, "Uid").unwrap_or_default();
-    line.split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect()
+    line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 /// Whether it has ended and only waits for its parent to notice.
@@ -97,12 +86,7 @@ pub(super) fn is_zombie(pid: u32) -> bool {
 
 /// Whether `ancestor` is among the parents of a process.
 pub(super) fn descends_from(pid: u32, ancestor: u32) -> bool {
-    let parent = |pid: u32| {
-        status(pid, "PPid")?
-            .parse()
-            .ok()
-            .filter(|parent| *parent != 0)
-    };
+    let parent = |pid: u32| status(pid, "PPid")?.parse().ok().filter(|parent| *parent != 0);
     let mut above = parent(pid);
     while let Some(pid) = above {
         if pid == ancestor {
@@ -133,10 +117,7 @@ impl PidNamespace {
         let file = File::open(format!("/proc/{pid}/ns/pid")).ok()?;
         let name = format!("pid:[{}]", file.metadata().ok()?.ino());
         let own = own_namespace("pid")?;
-        (name != own).then(|| Self {
-            name,
-            _file: Arc::new(file),
-        })
+        (name != own).then(|| Self { name, _file: Arc::new(file) })
     }
 
     /// Whether a process is in it.
@@ -152,17 +133,14 @@ pub(super) fn own_namespace(kind: &str) -> Option<String> {
 
 /// Whether a process was started with this environment variable, given as `NAME=value`.
 pub(super) fn has_variable(pid: u32, variable: &str) -> bool {
-    environment(pid)
-        .split(|byte| *byte == 0)
-        .any(|one| one == variable.as_bytes())
+    environment(pid).split(|byte| *byte == 0).any(|one| one == variable.as_bytes())
 }
 
 /// Whether a process was started with a variable of this name.
 pub(super) fn has_some_variable(pid: u32, name: &str) -> bool {
-    environment(pid).split(|byte| *byte == 0).any(|one| {
-        one.strip_prefix(name.as_bytes())
-            .is_some_and(|rest| rest.starts_with(b"="))
-    })
+    environment(pid)
+        .split(|byte| *byte == 0)
+        .any(|one| one.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")))
 }
 
 fn environment(pid: u32) -> Vec<u8> {
@@ -181,11 +159,7 @@ mod tests {
 
     #[test]
     fn a_child_is_seen_and_ended() {
-        let mut child = Command::new("sleep")
-            .arg("60")
-            .env("PGDRILL_X", "1")
-            .spawn()
-            .unwrap();
+        let mut child = Command::new("sleep").arg("60").env("PGDRILL_X", "1").spawn().unwrap();
         let process = Process::find(child.id()).unwrap();
         // Until it has executed `sleep` it has our environment.
         while !has_variable(child.id(), "PGDRILL_X=1") {

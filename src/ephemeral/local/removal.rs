@@ -36,21 +36,14 @@ const FIND: &str = include_str!("find.sh");
 impl Remains {
     /// The sandbox's processes that still run.
     pub(super) fn processes(&self) -> Vec<u32> {
-        let variable = self
-            .token
-            .as_ref()
-            .map(|token| format!("PGDRILL_SANDBOX={token}"));
+        let variable = self.token.as_ref().map(|token| format!("PGDRILL_SANDBOX={token}"));
         let work = self.folder.join("work");
         let own = std::process::id();
         processes::all()
             .filter(|pid| *pid != own)
             .filter(|pid| {
-                self.pid_namespace
-                    .as_ref()
-                    .is_some_and(|inside| inside.has(*pid))
-                    || variable
-                        .as_ref()
-                        .is_some_and(|one| processes::has_variable(*pid, one))
+                self.pid_namespace.as_ref().is_some_and(|inside| inside.has(*pid))
+                    || variable.as_ref().is_some_and(|one| processes::has_variable(*pid, one))
                     || self.by_folder
                         && processes::working_folder(*pid).is_some_and(|cwd| cwd.starts_with(&work))
             })
@@ -75,10 +68,7 @@ impl Remains {
             .stdin(Stdio::null())
             .output();
         let text = output.map(|output| output.stdout).unwrap_or_default();
-        String::from_utf8_lossy(&text)
-            .lines()
-            .filter_map(|line| line.parse().ok())
-            .collect()
+        String::from_utf8_lossy(&text).lines().filter_map(|line| line.parse().ok()).collect()
     }
 
     /// Ends all processes, deletes the folder and reports what is left. Takes its time.
@@ -93,20 +83,14 @@ impl Remains {
     }
 
     fn end_processes(&self) -> Vec<String> {
-        if let Some(first) = self
-            .first
-            .and_then(|(pid, ticks)| Process::find_exact(pid, ticks))
-        {
+        if let Some(first) = self.first.and_then(|(pid, ticks)| Process::find_exact(pid, ticks)) {
             first.kill();
         }
         let deadline = Instant::now() + PATIENCE;
         let mut clean = 0;
         loop {
-            let running: Vec<Process> = self
-                .processes()
-                .into_iter()
-                .filter_map(Process::find)
-                .collect();
+            let running: Vec<Process> =
+                self.processes().into_iter().filter_map(Process::find).collect();
             clean = if running.is_empty() { clean + 1 } else { 0 };
             // A process made while we looked may have been missed once, but not its like forever.
             if clean == 2 {
@@ -130,23 +114,14 @@ impl Remains {
 /// Nothing is touched that cannot be recognised as a sandbox's: not a process that merely has the
 /// number, be it of another boot, not a folder that merely has the name.
 pub(crate) fn sweep_local(resource: &Resource) -> Removal {
-    let Resource::Local {
-        folder,
-        pid,
-        start_ticks,
-    } = resource
-    else {
-        return Removal {
-            leftovers: vec!["not a sandbox of the local engine".to_owned()],
-        };
+    let Resource::Local { folder, pid, start_ticks } = resource else {
+        return Removal { leftovers: vec!["not a sandbox of the local engine".to_owned()] };
     };
     let (marker, refusal) = match folder::recognise(folder) {
         Ok(marker) => (marker, None),
         Err(reason) => (None, Some(reason)),
     };
-    let known = marker
-        .as_ref()
-        .map(|marker| format!("PGDRILL_SANDBOX={}", marker.token));
+    let known = marker.as_ref().map(|marker| format!("PGDRILL_SANDBOX={}", marker.token));
     let is_ours = |pid: u32| match &known {
         Some(variable) => processes::has_variable(pid, variable),
         None => processes::has_some_variable(pid, "PGDRILL_SANDBOX"),
@@ -167,10 +142,7 @@ pub(crate) fn sweep_local(resource: &Resource) -> Removal {
         None => remains.remove(),
         Some(reason) => {
             let mut leftovers = remains.end_processes();
-            leftovers.push(format!(
-                "folder {}, not deleted: {reason}",
-                folder.display()
-            ));
+            leftovers.push(format!("folder {}, not deleted: {reason}", folder.display()));
             Removal { leftovers }
         }
     }

@@ -57,11 +57,7 @@ pub(crate) fn namespaces_allowed() -> Result<(), EphemeralError> {
         return Ok(());
     }
     let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(no(if words.is_empty() {
-        output.status.to_string()
-    } else {
-        words
-    }))
+    Err(no(if words.is_empty() { output.status.to_string() } else { words }))
 }
 
 /// Makes a sandbox and starts its first program. Returns once the sandbox stands; whether the
@@ -90,18 +86,10 @@ pub(super) async fn start_as(
 ) -> Result<LocalSandbox, EphemeralError> {
     let account = Account::choose(namespaced)?;
     let folder = folder::choose(spec.temp_dir.as_deref())?;
-    let work_dir = if namespaced {
-        INSIDE.to_owned()
-    } else {
-        folder::real_work_dir(&folder)?
-    };
+    let work_dir = if namespaced { INSIDE.to_owned() } else { folder::real_work_dir(&folder)? };
     let token = random::<16>()?.map(|byte| format!("{byte:02x}")).concat();
     let foreign = (!namespaced && account.foreign).then_some((account.uid, account.gid));
-    let marker = Marker {
-        token: token.clone(),
-        namespaced,
-        account: foreign,
-    };
+    let marker = Marker { token: token.clone(), namespaced, account: foreign };
     let remains = Remains {
         folder: folder.clone(),
         first: None,
@@ -111,24 +99,13 @@ pub(super) async fn start_as(
         account: foreign,
     };
     let bindir = spec.binaries.bindir.clone();
-    let plan = Plan {
-        folder: folder.clone(),
-        work_dir,
-        bindir,
-        account,
-        token,
-        namespaced,
-    };
+    let plan = Plan { folder: folder.clone(), work_dir, bindir, account, token, namespaced };
     let entry = Entry {
         run_id: spec.run_id,
         scenario: spec.scenario,
         owner: Owner::this_process(),
         expires_at: spec.expires_at,
-        resource: Resource::Local {
-            folder: folder.clone(),
-            pid: None,
-            start_ticks: None,
-        },
+        resource: Resource::Local { folder: folder.clone(), pid: None, start_ticks: None },
     };
     // From here on, whatever fails, the entry is there until everything is observed to be gone.
     let receipt = ledger.enter(&entry)?;
@@ -159,10 +136,7 @@ async fn begin(
     receipt: &Receipt,
     mut entry: Entry,
 ) -> Result<LocalSandbox, EphemeralError> {
-    let failed = |cause: String| EphemeralError::Exec {
-        program: "server.sh".to_owned(),
-        cause,
-    };
+    let failed = |cause: String| EphemeralError::Exec { program: "server.sh".to_owned(), cause };
     let namespaced = plan.namespaced;
     let command = plan.first(arguments).map_err(|error| match error {
         EphemeralError::Exec { cause, .. } if namespaced => EphemeralError::NoNamespaces { cause },
@@ -191,9 +165,7 @@ async fn begin(
         // Still the same process, so what was opened in between is its.
         Process::find_exact(process.pid, process.start_ticks).ok_or_else(gone)?;
         if remains.pid_namespace.is_none() {
-            return Err(failed(
-                "process 1 is not in a pid namespace of its own".to_owned(),
-            ));
+            return Err(failed("process 1 is not in a pid namespace of its own".to_owned()));
         }
         main = (process.pid, process.start_ticks);
         if !announced.loopback {

@@ -60,11 +60,7 @@ struct Block {
 }
 
 fn rows_block(id: i64, rows: &str) -> Block {
-    Block {
-        kind: 1,
-        id,
-        streams: vec![(None, format!("{rows}\\.\n\n\n").into_bytes())],
-    }
+    Block { kind: 1, id, streams: vec![(None, format!("{rows}\\.\n\n\n").into_bytes())] }
 }
 
 #[derive(Clone)]
@@ -92,12 +88,7 @@ impl Archive {
             compression: if version >= 15 { 1 } else { -1 },
             count: None,
             entries: vec![
-                schema_entry(
-                    1,
-                    "ENCODING",
-                    "ENCODING",
-                    "SET client_encoding = 'WIN1251';\n",
-                ),
+                schema_entry(1, "ENCODING", "ENCODING", "SET client_encoding = 'WIN1251';\n"),
                 data_entry(2, "a"),
                 data_entry(3, "b"),
             ],
@@ -117,9 +108,7 @@ impl Archive {
                 "10\n3000000000",
             ));
         } else {
-            archive
-                .entries
-                .push(schema_entry(4, "BLOB", "10", "SELECT lo_create(10);"));
+            archive.entries.push(schema_entry(4, "BLOB", "10", "SELECT lo_create(10);"));
             archive.entries.push(schema_entry(
                 5,
                 "BLOB",
@@ -127,20 +116,10 @@ impl Archive {
                 "SELECT lo_create(3000000000);",
             ));
         }
-        archive.entries.push(Entry {
-            kind: "BLOBS",
-            copy: "",
-            ..data_entry(6, "BLOBS")
-        });
-        let streams = vec![
-            (Some(10), b"ten".to_vec()),
-            (Some(3_000_000_000 - (1 << 32)), Vec::new()),
-        ];
-        archive.blocks.push(Block {
-            kind: 3,
-            id: 6,
-            streams,
-        });
+        archive.entries.push(Entry { kind: "BLOBS", copy: "", ..data_entry(6, "BLOBS") });
+        let streams =
+            vec![(Some(10), b"ten".to_vec()), (Some(3_000_000_000 - (1 << 32)), Vec::new())];
+        archive.blocks.push(Block { kind: 3, id: 6, streams });
         archive
     }
 
@@ -165,10 +144,7 @@ impl Archive {
     }
 
     fn text(&self, text: Option<&[u8]>, out: &mut Vec<u8>) {
-        self.int(
-            text.map_or(-1, |text| i64::try_from(text.len()).unwrap()),
-            out,
-        );
+        self.int(text.map_or(-1, |text| i64::try_from(text.len()).unwrap()), out);
         out.extend(text.unwrap_or_default());
     }
 
@@ -193,11 +169,7 @@ impl Archive {
         for text in [&b"\xcf\xf0"[..], b"9.6.24", b"12.1"] {
             self.text(Some(text), &mut out);
         }
-        self.int(
-            self.count
-                .unwrap_or(i64::try_from(self.entries.len()).unwrap()),
-            &mut out,
-        );
+        self.int(self.count.unwrap_or(i64::try_from(self.entries.len()).unwrap()), &mut out);
         for entry in &self.entries {
             self.int(entry.id, &mut out);
             self.int(entry.had_dumper, &mut out);
@@ -226,10 +198,8 @@ impl Archive {
             self.text(Some(entry.dependency.as_bytes()), &mut out);
             self.text(None, &mut out);
             out.push(entry.state);
-            let offset = offsets
-                .iter()
-                .find(|(id, _)| *id == entry.id)
-                .map_or(0, |(_, offset)| *offset);
+            let offset =
+                offsets.iter().find(|(id, _)| *id == entry.id).map_or(0, |(_, offset)| *offset);
             out.extend(&offset.to_le_bytes()[..usize::from(self.offset_size)]);
         }
         out
@@ -247,11 +217,8 @@ impl Archive {
                 if let Some(oid) = oid {
                     self.int(*oid, &mut data);
                 }
-                let stored = if self.raw || self.compression == 0 {
-                    stream.clone()
-                } else {
-                    zlib(stream)
-                };
+                let stored =
+                    if self.raw || self.compression == 0 { stream.clone() } else { zlib(stream) };
                 // In two chunks, as far as there is enough for two.
                 for chunk in stored.chunks(stored.len().div_ceil(2).max(1)) {
                     self.text(Some(chunk), &mut data);
@@ -305,11 +272,7 @@ fn all_versions_and_sizes_are_read() {
                 assert_eq!(lines(&dump), Vec::<String>::new());
                 let header = dump.header.as_ref().unwrap();
                 assert_eq!(header.version, (1, version));
-                let expected = if compression == 0 {
-                    Compression::None
-                } else {
-                    Compression::Gzip
-                };
+                let expected = if compression == 0 { Compression::None } else { Compression::Gzip };
                 assert_eq!(header.compression, expected);
                 assert_eq!(header.created, Some([1999, 1, 2, 3, 4, 5]));
                 let texts = [
@@ -338,46 +301,22 @@ fn other_versions_and_formats_are_named() {
         assert!(dump.header.is_none() && dump.entries.is_empty());
         (dump.damage.len(), dump.damage[0].kind)
     };
-    assert_eq!(
-        broken(&|archive| archive.version = (1, 9)),
-        (1, DamageKind::PrivateVariant)
-    );
-    assert_eq!(
-        broken(&|archive| archive.version = (1, 0)),
-        (1, DamageKind::PrivateVariant)
-    );
+    assert_eq!(broken(&|archive| archive.version = (1, 9)), (1, DamageKind::PrivateVariant));
+    assert_eq!(broken(&|archive| archive.version = (1, 0)), (1, DamageKind::PrivateVariant));
     for version in [(1, 10), (1, 11), (1, 17), (2, 14), (0, 14)] {
         assert_eq!(
             broken(&|archive| archive.version = version),
             (1, DamageKind::UnsupportedVersion)
         );
     }
-    assert_eq!(
-        broken(&|archive| archive.format = 3),
-        (1, DamageKind::OtherFormat)
-    );
-    assert_eq!(
-        broken(&|archive| archive.format = 5),
-        (1, DamageKind::OtherFormat)
-    );
-    assert_eq!(
-        broken(&|archive| archive.format = 4),
-        (1, DamageKind::Corrupt)
-    );
-    assert_eq!(
-        broken(&|archive| archive.offset_size = 0),
-        (1, DamageKind::Corrupt)
-    );
-    assert_eq!(
-        broken(&|archive| archive.int_size = 0),
-        (1, DamageKind::Corrupt)
-    );
+    assert_eq!(broken(&|archive| archive.format = 3), (1, DamageKind::OtherFormat));
+    assert_eq!(broken(&|archive| archive.format = 5), (1, DamageKind::OtherFormat));
+    assert_eq!(broken(&|archive| archive.format = 4), (1, DamageKind::Corrupt));
+    assert_eq!(broken(&|archive| archive.offset_size = 0), (1, DamageKind::Corrupt));
+    assert_eq!(broken(&|archive| archive.int_size = 0), (1, DamageKind::Corrupt));
     assert_eq!(findings(&read_bytes(b"")), [EMPTY]);
     let expected = corrupt("-", "does not begin with PGDMP, as custom-format dumps do");
-    assert_eq!(
-        findings(&read_bytes(b"--\n-- PostgreSQL database dump\n")),
-        [expected]
-    );
+    assert_eq!(findings(&read_bytes(b"--\n-- PostgreSQL database dump\n")), [expected]);
     assert_eq!(findings(&read_bytes(b"PGD"))[0].0, DamageKind::Truncated);
     for (version, compression) in [(16, 4), (16, 0x7f), (14, 10), (14, -2), (12, 0x4000_0001)] {
         let archive = Archive::new(version).with(|archive| archive.compression = compression);
@@ -385,10 +324,7 @@ fn other_versions_and_formats_are_named() {
         check(&archive, &[corrupt("-", &detail)]);
     }
     for compression in [1, 9] {
-        check(
-            &Archive::new(14).with(|archive| archive.compression = compression),
-            &[],
-        );
+        check(&Archive::new(14).with(|archive| archive.compression = compression), &[]);
     }
 }
 
@@ -402,36 +338,15 @@ fn impossible_entries_are_refused() {
         assert_eq!(dump.header.unwrap().encoding, "WIN1251");
     };
     refused(&|entry| entry.id = 0, "an entry with an impossible dump id");
-    refused(
-        &|entry| entry.id = -2,
-        "an entry with an impossible dump id",
-    );
+    refused(&|entry| entry.id = -2, "an entry with an impossible dump id");
     refused(&|entry| entry.oid = None, "an entry with an impossible OID");
-    refused(
-        &|entry| entry.oid = Some("1x"),
-        "an entry with an impossible OID",
-    );
+    refused(&|entry| entry.oid = Some("1x"), "an entry with an impossible OID");
     refused(&|entry| entry.kind = "", "an entry with no description");
-    refused(
-        &|entry| entry.section = 0,
-        "an entry with an unknown section",
-    );
-    refused(
-        &|entry| entry.section = 5,
-        "an entry with an unknown section",
-    );
-    refused(
-        &|entry| entry.with_oids = None,
-        "an entry with no word on OIDs",
-    );
-    refused(
-        &|entry| entry.with_oids = Some("maybe"),
-        "an entry with no word on OIDs",
-    );
-    refused(
-        &|entry| entry.dependency = "x",
-        "an entry with an impossible dependency",
-    );
+    refused(&|entry| entry.section = 0, "an entry with an unknown section");
+    refused(&|entry| entry.section = 5, "an entry with an unknown section");
+    refused(&|entry| entry.with_oids = None, "an entry with no word on OIDs");
+    refused(&|entry| entry.with_oids = Some("maybe"), "an entry with no word on OIDs");
+    refused(&|entry| entry.dependency = "x", "an entry with an impossible dependency");
     refused(&|entry| entry.state = 0, "the unknown data offset flag 0");
     refused(&|entry| entry.state = 4, "the unknown data offset flag 4");
     let contradiction = "an entry with contradicting words on whether it has data";
@@ -440,18 +355,13 @@ fn impossible_entries_are_refused() {
 
     let archive =
         Archive::new(14).entry(0, |entry| entry.definition = "SET client_encoding = UTF8");
-    check(
-        &archive,
-        &[corrupt("-", "the ENCODING entry names no encoding")],
-    );
+    check(&archive, &[corrupt("-", "the ENCODING entry names no encoding")]);
     for count in [0, -3] {
         let archive = Archive::new(14).with(|archive| archive.count = Some(count));
         let detail = format!("a table of contents with {count} entries");
         check(&archive, &[corrupt("-", &detail)]);
     }
-    let twice = Archive::new(14)
-        .entry(2, |entry| entry.id = 2)
-        .block(1, |block| block.id = 2);
+    let twice = Archive::new(14).entry(2, |entry| entry.id = 2).block(1, |block| block.id = 2);
     assert_eq!(
         findings(&read_bytes(&twice.bytes()))[0],
         corrupt(B, "two entries have the dump id 2")
@@ -481,42 +391,20 @@ fn offsets_and_blocks_must_agree() {
     let bytes = Archive::new(14).bytes();
     let first = Archive::new(14).head(&[]).len();
     let second = b"\x01\x00\x03\x00\x00\x00";
-    let second = first
-        + bytes[first..]
-            .windows(6)
-            .position(|window| window == second)
-            .unwrap();
+    let second = first + bytes[first..].windows(6).position(|window| window == second).unwrap();
     let dump = read_bytes(&[&bytes[..first], &bytes[second..]].concat());
     let detail = format!("its data block begins at {first}, the table of contents says {second}");
     assert_eq!(findings(&dump), [corrupt(B, &detail), missing(A)]);
 
-    let archive = Archive::new(14)
-        .entry(1, |entry| entry.state = 1)
-        .block(1, |block| block.id = 2);
-    check(
-        &archive,
-        &[corrupt(A, "has a second data block"), missing(B)],
-    );
+    let archive = Archive::new(14).entry(1, |entry| entry.state = 1).block(1, |block| block.id = 2);
+    check(&archive, &[corrupt(A, "has a second data block"), missing(B)]);
     let archive = Archive::new(14).block(0, |block| block.id = 9);
     let no_block = "no data block of any entry where the next one begins";
-    check(
-        &archive,
-        &[
-            corrupt("-", no_block),
-            corrupt(A, NOT_REACHED),
-            corrupt(B, NOT_REACHED),
-        ],
-    );
+    check(&archive, &[corrupt("-", no_block), corrupt(A, NOT_REACHED), corrupt(B, NOT_REACHED)]);
     let archive = Archive::new(14).block(1, |block| block.kind = 2);
     check(&archive, &[corrupt("-", no_block), corrupt(B, NOT_REACHED)]);
     let archive = Archive::new(14).entry(1, |entry| (entry.state, entry.had_dumper) = (3, 0));
-    check(
-        &archive,
-        &[corrupt(
-            A,
-            "has a data block, but the table of contents denies it",
-        )],
-    );
+    check(&archive, &[corrupt(A, "has a data block, but the table of contents denies it")]);
     let archive = Archive::new(14).entry(2, |entry| entry.kind = "BLOBS");
     assert_eq!(
         findings(&read_bytes(&archive.bytes()))[0],
@@ -536,33 +424,17 @@ fn a_second_table_of_contents_must_be_the_same() {
         let bytes = written.bytes();
         let with = |second: &Archive, end: usize| {
             let head = second.head(&[(2, 1000), (3, 2000)]);
-            let start = head
-                .windows(4)
-                .position(|window| window == b"12.1")
-                .unwrap()
-                + 4;
+            let start = head.windows(4).position(|window| window == b"12.1").unwrap() + 4;
             let bytes = [&bytes[..], &head[start..head.len() - end]].concat();
-            findings(&read_bytes(&bytes))
-                .iter()
-                .map(|(kind, _, _)| *kind)
-                .collect::<Vec<_>>()
+            findings(&read_bytes(&bytes)).iter().map(|(kind, _, _)| *kind).collect::<Vec<_>>()
         };
         assert_eq!(with(&written, 0), []);
         assert_eq!(with(&Archive::with_blobs(version), 0), []);
         assert_eq!(with(&written, 1), [DamageKind::Truncated]);
         let garbage = [DamageKind::Corrupt];
-        assert_eq!(
-            with(&written.clone().entry(1, |entry| entry.tag = "c"), 0),
-            garbage
-        );
-        assert_eq!(
-            with(&written.clone().entry(1, |entry| entry.section = 9), 0),
-            garbage
-        );
-        assert_eq!(
-            with(&written.clone().entry(1, |entry| entry.id = 70), 0),
-            garbage
-        );
+        assert_eq!(with(&written.clone().entry(1, |entry| entry.tag = "c"), 0), garbage);
+        assert_eq!(with(&written.clone().entry(1, |entry| entry.section = 9), 0), garbage);
+        assert_eq!(with(&written.clone().entry(1, |entry| entry.id = 70), 0), garbage);
         let fewer = written.clone().with(|archive| {
             archive.entries.pop();
         });
@@ -585,22 +457,13 @@ fn streams_must_be_whole_zlib_streams() {
             check(&archive, &[corrupt(A, detail)]);
         }
         assert_eq!(
-            entry(&read_bytes(&archive.bytes()), "TABLE DATA", "b")
-                .data
-                .unwrap()
-                .rows,
+            entry(&read_bytes(&archive.bytes()), "TABLE DATA", "b").data.unwrap().rows,
             Some(1)
         );
     };
     with(&good, "");
-    with(
-        &[&good[..], b"x"].concat(),
-        "bytes follow the end of its zlib stream",
-    );
-    with(
-        &[&good[..], &good].concat(),
-        "bytes follow the end of its zlib stream",
-    );
+    with(&[&good[..], b"x"].concat(), "bytes follow the end of its zlib stream");
+    with(&[&good[..], &good].concat(), "bytes follow the end of its zlib stream");
     with(&[], "its zlib stream ends too early");
     for end in 1..good.len() {
         with(&good[..end], "its zlib stream ends too early");
@@ -610,9 +473,7 @@ fn streams_must_be_whole_zlib_streams() {
     long.extend(b"\n\\.\n\n\n");
     with(&zlib(&long), "");
     let archive = Archive::new(14).block(0, |block| block.streams[0].1 = long.clone());
-    let data = entry(&read_bytes(&archive.bytes()), "TABLE DATA", "a")
-        .data
-        .unwrap();
+    let data = entry(&read_bytes(&archive.bytes()), "TABLE DATA", "a").data.unwrap();
     assert_eq!((data.bytes, data.rows), (Some(3_000_006), Some(1)));
 }
 
@@ -634,13 +495,8 @@ fn rows_must_end_with_the_mark() {
             let archive = Archive::new(14).with(|archive| archive.compression = compression);
             let archive = archive.block(0, |block| block.streams[0].1 = data.as_bytes().to_vec());
             check(&archive, &[(kind, A, detail)]);
-            let found = entry(&read_bytes(&archive.bytes()), "TABLE DATA", "a")
-                .data
-                .unwrap();
-            assert_eq!(
-                (found.bytes, found.rows),
-                (Some(u64::try_from(data.len()).unwrap()), None)
-            );
+            let found = entry(&read_bytes(&archive.bytes()), "TABLE DATA", "a").data.unwrap();
+            assert_eq!((found.bytes, found.rows), (Some(u64::try_from(data.len()).unwrap()), None));
             // INSERTs have neither rows nor a mark.
             check(&archive.entry(1, |entry| entry.copy = ""), &[]);
         }
@@ -668,11 +524,7 @@ fn rows_are_counted_however_they_are_cut() {
     let (mut sound, mut broken) = (0, 0);
     for round in 0..6000 {
         let mut data = Vec::new();
-        let length = if round % 60 == 0 {
-            60_000
-        } else {
-            random.below(40)
-        };
+        let length = if round % 60 == 0 { 60_000 } else { random.below(40) };
         while data.len() < length {
             match random.below(12) {
                 0..=3 => data.push(b'\n'),
@@ -694,11 +546,7 @@ fn rows_are_counted_however_they_are_cut() {
                 rows.feed(part);
                 rest = more;
             }
-            assert_eq!(
-                rows.finish().ok(),
-                expected,
-                "round {round}, pieces up to {largest}"
-            );
+            assert_eq!(rows.finish().ok(), expected, "round {round}, pieces up to {largest}");
         }
         match expected {
             Some(_) => sound += 1,
@@ -725,18 +573,11 @@ fn large_objects_are_those_listed() {
         let archive = Archive::with_blobs(version);
         check(&archive, &[]);
         let number = |oid: &str| format!("the large object {oid} comes twice or is not listed");
-        let lost = (
-            DamageKind::Truncated,
-            BLOBS,
-            "1 listed large objects have no data",
-        );
-        let other = archive
-            .clone()
-            .block(2, |block| block.streams[1].0 = Some(11));
+        let lost = (DamageKind::Truncated, BLOBS, "1 listed large objects have no data");
+        let other = archive.clone().block(2, |block| block.streams[1].0 = Some(11));
         check(&other, &[corrupt(BLOBS, &number("11")), lost]);
-        let twice = archive
-            .clone()
-            .block(2, |block| block.streams.push((Some(10), b"ten".to_vec())));
+        let twice =
+            archive.clone().block(2, |block| block.streams.push((Some(10), b"ten".to_vec())));
         check(&twice, &[corrupt(BLOBS, &number("10"))]);
         let fewer = archive.clone().block(2, |block| {
             block.streams.remove(1);
@@ -744,15 +585,11 @@ fn large_objects_are_those_listed() {
         check(&fewer, &[lost]);
         // `--section=data` lists none before 17.
         let unlisted = archive.clone().with(|archive| {
-            archive
-                .entries
-                .retain(|entry| !matches!(entry.kind, "BLOB" | "BLOB METADATA"));
+            archive.entries.retain(|entry| !matches!(entry.kind, "BLOB" | "BLOB METADATA"));
         });
         check(&unlisted, &[]);
         // A large object is no COPY data and needs no mark; a damaged one leaves the size unknown.
-        let data = entry(&read_bytes(&archive.bytes()), "BLOBS", "BLOBS")
-            .data
-            .unwrap();
+        let data = entry(&read_bytes(&archive.bytes()), "BLOBS", "BLOBS").data.unwrap();
         assert_eq!((data.bytes, data.rows), (Some(3), None));
     }
 }
@@ -765,40 +602,19 @@ fn lengths_must_be_lengths() {
         findings(&dump)[0].2.to_owned()
     };
     assert_eq!(start(b"\x01\x05\x00\x00\x00hello"), "a chunk of -5 bytes");
-    assert_eq!(
-        start(b"\x01\x00\x00\x00\x00hello"),
-        "no valid number where its data has one"
-    );
-    assert_eq!(
-        start(b"\x02\x05\x00\x00\x00hello"),
-        "no valid number where its data has one"
-    );
-    assert_eq!(
-        start(b"\x00\x05\x00\x00\x80hello"),
-        "no valid number where its data has one"
-    );
-    assert_eq!(
-        start(b"\x00\x05\x00\x00\x40hello"),
-        "the dump ends in the middle of its data"
-    );
+    assert_eq!(start(b"\x01\x00\x00\x00\x00hello"), "no valid number where its data has one");
+    assert_eq!(start(b"\x02\x05\x00\x00\x00hello"), "no valid number where its data has one");
+    assert_eq!(start(b"\x00\x05\x00\x00\x80hello"), "no valid number where its data has one");
+    assert_eq!(start(b"\x00\x05\x00\x00\x40hello"), "the dump ends in the middle of its data");
     let text = |length: &[u8]| {
         let mut bytes = Archive::new(14).bytes();
-        let database = bytes
-            .windows(2)
-            .position(|window| window == b"\xcf\xf0")
-            .unwrap();
+        let database = bytes.windows(2).position(|window| window == b"\xcf\xf0").unwrap();
         bytes[database - 5..database].copy_from_slice(length);
         findings(&read_bytes(&bytes))[0].2.to_owned()
     };
     assert_eq!(text(b"\x01\x02\x00\x00\x00"), "a text of -2 bytes");
-    assert_eq!(
-        text(b"\x00\xff\xff\xff\x7f"),
-        "the dump ends in the middle of its header"
-    );
-    assert_eq!(
-        text(b"\x00\xff\xff\xff\xff"),
-        "no valid number where its header has one"
-    );
+    assert_eq!(text(b"\x00\xff\xff\xff\x7f"), "the dump ends in the middle of its header");
+    assert_eq!(text(b"\x00\xff\xff\xff\xff"), "no valid number where its header has one");
 }
 
 /// Bytes without end, counted.
@@ -826,17 +642,10 @@ fn a_huge_table_of_contents_is_refused() {
     let mut archive = Archive::new(14);
     archive.entries[1].definition = "Z";
     let mut bytes = archive.bytes();
-    let at = bytes
-        .windows(6)
-        .position(|window| window == b"\x00\x01\x00\x00\x00Z")
-        .unwrap();
+    let at = bytes.windows(6).position(|window| window == b"\x00\x01\x00\x00\x00Z").unwrap();
     bytes.truncate(at);
     bytes.extend(b"\x00\xff\xff\xff\x3f");
-    let mut endless = Endless {
-        first: &bytes,
-        given: 0,
-        limit: 50_000_000,
-    };
+    let mut endless = Endless { first: &bytes, given: 0, limit: 50_000_000 };
     let dump = read_limited(&mut endless, 1_000_000);
     assert_eq!(dump.damage[0].kind, DamageKind::TooLarge);
     assert_eq!(dump.entries.len(), 1);
@@ -844,32 +653,21 @@ fn a_huge_table_of_contents_is_refused() {
 
     // Many small entries.
     let mut archive = Archive::new(14);
-    archive
-        .entries
-        .extend(vec![schema_entry(50, "TABLE", "t", ""); 5000]);
+    archive.entries.extend(vec![schema_entry(50, "TABLE", "t", ""); 5000]);
     let dump = read_limited(&mut &archive.bytes()[..], 1_000_000);
     assert_eq!(dump.damage[0].kind, DamageKind::TooLarge);
-    assert!(
-        (100..4000).contains(&dump.entries.len()),
-        "{}",
-        dump.entries.len()
-    );
+    assert!((100..4000).contains(&dump.entries.len()), "{}", dump.entries.len());
     let dump = read_limited(&mut &archive.bytes()[..], 5_000_000);
     assert_ne!(dump.damage[0].kind, DamageKind::TooLarge);
 
     // Few entries with long texts, each of them within the limit.
     let mut archive = Archive::new(14);
-    archive.entries.extend((50..150).map(|id| Entry {
-        definition: LONG,
-        ..schema_entry(id, "TABLE", "t", "")
-    }));
+    archive.entries.extend(
+        (50..150).map(|id| Entry { definition: LONG, ..schema_entry(id, "TABLE", "t", "") }),
+    );
     let dump = read_limited(&mut &archive.bytes()[..], 1_000_000);
     assert_eq!(dump.damage[0].kind, DamageKind::TooLarge);
-    assert!(
-        (30..60).contains(&dump.entries.len()),
-        "{}",
-        dump.entries.len()
-    );
+    assert!((30..60).contains(&dump.entries.len()), "{}", dump.entries.len());
 
     // More entries announced than there are bytes.
     let archive = Archive::new(14).with(|archive| archive.count = Some(i64::from(i32::MAX)));
@@ -880,14 +678,9 @@ fn a_huge_table_of_contents_is_refused() {
 #[test]
 fn findings_have_a_limit() {
     let mut archive = Archive::new(14);
-    archive
-        .entries
-        .extend((10..4000).map(|id| data_entry(id, "many")));
+    archive.entries.extend((10..4000).map(|id| data_entry(id, "many")));
     let dump = read_bytes(&archive.bytes());
     assert_eq!(dump.damage.len(), 1000);
-    assert_eq!(
-        dump.damage[999].detail,
-        "more damage follows that is not listed"
-    );
+    assert_eq!(dump.damage[999].detail, "more damage follows that is not listed");
     assert_eq!(dump.damage[998].detail, MISSING);
 }

@@ -35,10 +35,7 @@ fn data_start(bytes: &[u8]) -> usize {
     let dump = read_bytes(bytes);
     let id = entry(&dump, "TABLE DATA", "empty").dump_id;
     let block = [&[1, 0][..], &id.to_le_bytes()[..4]].concat();
-    let mut starts = bytes
-        .windows(block.len())
-        .enumerate()
-        .filter(|(_, window)| *window == block);
+    let mut starts = bytes.windows(block.len()).enumerate().filter(|(_, window)| *window == block);
     let (start, _) = starts.next().unwrap();
     assert!(starts.next().is_none());
     start
@@ -49,14 +46,8 @@ fn sound_dumps_are_sound() {
     for (name, bytes) in ALL {
         let dump = read_bytes(bytes);
         assert_eq!(lines(&dump), Vec::<String>::new(), "{name}");
-        assert_eq!(
-            dump.stored_bytes,
-            u64::try_from(bytes.len()).unwrap(),
-            "{name}"
-        );
-        let plain = ["none", "lz4", "zstd"]
-            .iter()
-            .any(|codec| name.ends_with(codec));
+        assert_eq!(dump.stored_bytes, u64::try_from(bytes.len()).unwrap(), "{name}");
+        let plain = ["none", "lz4", "zstd"].iter().any(|codec| name.ends_with(codec));
         assert_eq!(dump.has_checksums, !plain, "{name}");
     }
 }
@@ -65,87 +56,23 @@ fn sound_dumps_are_sound() {
 #[test]
 fn headers_and_entries_are_those_of_pg_restore() {
     for (name, version, compression, entries, server) in [
-        (
-            "13",
-            (1, 14),
-            Compression::Gzip,
-            23,
-            "13.23 (Debian 13.23-0+deb11u4)",
-        ),
-        (
-            "13-schema",
-            (1, 14),
-            Compression::Gzip,
-            13,
-            "13.23 (Debian 13.23-0+deb11u4)",
-        ),
-        (
-            "13-none",
-            (1, 14),
-            Compression::None,
-            23,
-            "13.23 (Debian 13.23-0+deb11u4)",
-        ),
-        (
-            "15",
-            (1, 14),
-            Compression::Gzip,
-            25,
-            "15.18 (Debian 15.18-0+deb12u1)",
-        ),
-        (
-            "15-schema",
-            (1, 14),
-            Compression::Gzip,
-            15,
-            "15.18 (Debian 15.18-0+deb12u1)",
-        ),
-        (
-            "17",
-            (1, 16),
-            Compression::Gzip,
-            23,
-            "17.12 (Debian 17.12-0+deb13u1)",
-        ),
-        (
-            "17-lz4",
-            (1, 16),
-            Compression::Lz4,
-            23,
-            "17.12 (Debian 17.12-0+deb13u1)",
-        ),
-        (
-            "17-zstd",
-            (1, 16),
-            Compression::Zstd,
-            23,
-            "17.12 (Debian 17.12-0+deb13u1)",
-        ),
-        (
-            "17-none",
-            (1, 16),
-            Compression::None,
-            23,
-            "17.12 (Debian 17.12-0+deb13u1)",
-        ),
+        ("13", (1, 14), Compression::Gzip, 23, "13.23 (Debian 13.23-0+deb11u4)"),
+        ("13-schema", (1, 14), Compression::Gzip, 13, "13.23 (Debian 13.23-0+deb11u4)"),
+        ("13-none", (1, 14), Compression::None, 23, "13.23 (Debian 13.23-0+deb11u4)"),
+        ("15", (1, 14), Compression::Gzip, 25, "15.18 (Debian 15.18-0+deb12u1)"),
+        ("15-schema", (1, 14), Compression::Gzip, 15, "15.18 (Debian 15.18-0+deb12u1)"),
+        ("17", (1, 16), Compression::Gzip, 23, "17.12 (Debian 17.12-0+deb13u1)"),
+        ("17-lz4", (1, 16), Compression::Lz4, 23, "17.12 (Debian 17.12-0+deb13u1)"),
+        ("17-zstd", (1, 16), Compression::Zstd, 23, "17.12 (Debian 17.12-0+deb13u1)"),
+        ("17-none", (1, 16), Compression::None, 23, "17.12 (Debian 17.12-0+deb13u1)"),
     ] {
         let dump = parse(name);
         let header = dump.header.unwrap();
         assert_eq!(dump.entries.len(), entries, "{name}");
+        assert_eq!((header.version, header.compression), (version, compression), "{name}");
+        assert_eq!((header.database.as_str(), header.encoding.as_str()), ("kasse", "LATIN1"));
         assert_eq!(
-            (header.version, header.compression),
-            (version, compression),
-            "{name}"
-        );
-        assert_eq!(
-            (header.database.as_str(), header.encoding.as_str()),
-            ("kasse", "LATIN1")
-        );
-        assert_eq!(
-            (
-                header.server_version.as_str(),
-                header.pg_dump_version.as_str()
-            ),
+            (header.server_version.as_str(), header.pg_dump_version.as_str()),
             (server, server)
         );
         assert_eq!(header.created.unwrap()[..3], [2026, 11, 22], "{name}");
@@ -160,10 +87,7 @@ fn entries_carry_what_pg_dump_wrote() {
         assert_eq!(data.schema.as_deref(), Some("public"));
         assert_eq!(data.owner.as_deref(), Some("postgres"));
         assert_eq!(data.tablespace, None);
-        assert_eq!(
-            data.copy_statement,
-            "COPY public.\"Straße\" (a, \"größe\") FROM stdin;\n"
-        );
+        assert_eq!(data.copy_statement, "COPY public.\"Straße\" (a, \"größe\") FROM stdin;\n");
         assert_eq!(data.definition, "");
         let table = entry(&dump, "TABLE", "empty");
         assert_eq!(table.schema.as_deref(), Some("app"));
@@ -172,10 +96,7 @@ fn entries_carry_what_pg_dump_wrote() {
         let data = entry(&dump, "TABLE DATA", "empty");
         assert_eq!(data.dependencies, [table.dump_id]);
         let encoding = entry(&dump, "ENCODING", "ENCODING");
-        assert_eq!(
-            (&encoding.schema, &encoding.owner, &encoding.data),
-            (&None, &None, &None)
-        );
+        assert_eq!((&encoding.schema, &encoding.owner, &encoding.data), (&None, &None, &None));
         assert!(dump.entries.iter().any(|entry| entry.kind == "DATABASE"));
     }
 }
@@ -183,9 +104,8 @@ fn entries_carry_what_pg_dump_wrote() {
 #[test]
 fn rows_and_bytes_are_counted() {
     let stored = [13, 15, 50, 84, 33, 116, 37];
-    for name in [
-        "13", "13-pipe", "13-none", "15", "15-pipe", "15-none", "17", "17-pipe", "17-none",
-    ] {
+    for name in ["13", "13-pipe", "13-none", "15", "15-pipe", "15-none", "17", "17-pipe", "17-none"]
+    {
         let dump = parse(name);
         let data: Vec<_> = dump.entries.iter().filter_map(|entry| entry.data).collect();
         let expected = [
@@ -197,18 +117,11 @@ fn rows_and_bytes_are_counted() {
             (197, Some(30)),
             (205, None),
         ];
-        let expected = expected
-            .iter()
-            .zip(stored)
-            .map(|((bytes, rows), stored)| EntryData {
-                stored_bytes: if name.ends_with("none") {
-                    *bytes
-                } else {
-                    stored
-                },
-                bytes: Some(*bytes),
-                rows: *rows,
-            });
+        let expected = expected.iter().zip(stored).map(|((bytes, rows), stored)| EntryData {
+            stored_bytes: if name.ends_with("none") { *bytes } else { stored },
+            bytes: Some(*bytes),
+            rows: *rows,
+        });
         assert_eq!(data, expected.collect::<Vec<_>>(), "{name}");
         let tables: Vec<_> = dump
             .entries
@@ -216,42 +129,16 @@ fn rows_and_bytes_are_counted() {
             .filter(|entry| entry.data.is_some())
             .map(|entry| entry.tag.as_str())
             .collect();
-        assert_eq!(
-            tables[..6],
-            [
-                "empty",
-                "no_columns",
-                "part_a",
-                "part_b",
-                "tricky",
-                "Straße"
-            ]
-        );
-        assert!(
-            ["BLOBS", "77777..4000000000"].contains(&tables[6]),
-            "{name}"
-        );
+        assert_eq!(tables[..6], ["empty", "no_columns", "part_a", "part_b", "tricky", "Straße"]);
+        assert!(["BLOBS", "77777..4000000000"].contains(&tables[6]), "{name}");
     }
     let dump = parse("15-inserts");
-    let expected = EntryData {
-        stored_bytes: 109,
-        bytes: Some(412),
-        rows: None,
-    };
+    let expected = EntryData { stored_bytes: 109, bytes: Some(412), rows: None };
     assert_eq!(entry(&dump, "TABLE DATA", "part_a").data, Some(expected));
     let dump = parse("17-zstd");
-    let expected = EntryData {
-        stored_bytes: 120,
-        bytes: None,
-        rows: None,
-    };
+    let expected = EntryData { stored_bytes: 120, bytes: None, rows: None };
     assert_eq!(entry(&dump, "TABLE DATA", "Straße").data, Some(expected));
-    assert!(
-        parse("17-schema")
-            .entries
-            .iter()
-            .all(|entry| entry.data.is_none())
-    );
+    assert!(parse("17-schema").entries.iter().all(|entry| entry.data.is_none()));
 }
 
 /// Only `pg_dump` into a pipe leaves the offsets out, and in append mode it writes the table of
@@ -298,11 +185,7 @@ fn every_cut_is_found() {
                 );
                 continue;
             }
-            let expected = if end == 0 {
-                DamageKind::Empty
-            } else {
-                DamageKind::Truncated
-            };
+            let expected = if end == 0 { DamageKind::Empty } else { DamageKind::Truncated };
             assert!(!dump.damage.is_empty(), "{name} cut at {end} is not sound");
             assert!(
                 dump.damage.iter().all(|damage| damage.kind == expected),
@@ -327,27 +210,12 @@ fn a_cut_in_the_data_names_the_table_cut_and_all_after_it() {
         let mut alive = 0;
         for end in data_start(bytes)..bytes.len() {
             let dump = read_bytes(&bytes[..end]);
-            let sound = dump
-                .entries
-                .iter()
-                .filter(|entry| entry.data.is_some())
-                .count();
-            let broken: Vec<_> = dump
-                .damage
-                .iter()
-                .filter_map(|damage| damage.entry.clone())
-                .collect();
-            assert_eq!(
-                broken.len(),
-                tags.len() - sound,
-                "{name} {end}: {:?}",
-                lines(&dump)
-            );
+            let sound = dump.entries.iter().filter(|entry| entry.data.is_some()).count();
+            let broken: Vec<_> =
+                dump.damage.iter().filter_map(|damage| damage.entry.clone()).collect();
+            assert_eq!(broken.len(), tags.len() - sound, "{name} {end}: {:?}", lines(&dump));
             for (entry, tag) in broken.iter().zip(&tags[sound..]) {
-                assert!(
-                    entry.ends_with(tag.as_str()),
-                    "{name} {end}: {entry} is not {tag}"
-                );
+                assert!(entry.ends_with(tag.as_str()), "{name} {end}: {entry} is not {tag}");
             }
             assert!(sound == alive || sound == alive + 1);
             alive = sound;
@@ -365,10 +233,7 @@ fn every_changed_byte_in_gzip_data_is_found() {
                 let mut bytes = original.to_vec();
                 bytes[position] ^= mask;
                 let dump = read_bytes(&bytes);
-                assert!(
-                    !dump.damage.is_empty(),
-                    "{name}: {mask:#x} at {position} is not found"
-                );
+                assert!(!dump.damage.is_empty(), "{name}: {mask:#x} at {position} is not found");
             }
         }
     }
@@ -384,10 +249,7 @@ fn changed_framing_is_found_in_every_codec() {
         for position in start..start + 11 {
             let mut bytes = bytes.to_vec();
             bytes[position] ^= 0x02;
-            assert!(
-                !read_bytes(&bytes).damage.is_empty(),
-                "{name} at {position}"
-            );
+            assert!(!read_bytes(&bytes).damage.is_empty(), "{name} at {position}");
         }
     }
 }
@@ -399,31 +261,14 @@ fn broken_tables_do_not_hide_each_other() {
         // Adler-32 of two streams: the bytes before a stream's final chunk length 0.
         let find =
             |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).position(|window| window == part);
-        let empty = find(
-            &bytes,
-            b"\x78\x9c\x8b\xd1\xe3\xe2\xe2\x02\x00\x02\xc5\x00\xa9",
-        )
-        .unwrap();
+        let empty = find(&bytes, b"\x78\x9c\x8b\xd1\xe3\xe2\xe2\x02\x00\x02\xc5\x00\xa9").unwrap();
         bytes[empty + 12] ^= 1;
-        let blob = find(
-            &bytes,
-            b"\x78\x9c\xcb\x48\xcd\xc9\xc9\x07\x00\x06\x2c\x02\x15",
-        )
-        .unwrap();
+        let blob = find(&bytes, b"\x78\x9c\xcb\x48\xcd\xc9\xc9\x07\x00\x06\x2c\x02\x15").unwrap();
         bytes[blob + 12] ^= 1;
         let dump = read_bytes(&bytes);
-        let blobs = format!(
-            "BLOBS {}",
-            if name == "17" {
-                "77777..4000000000"
-            } else {
-                "BLOBS"
-            }
-        );
-        let found: Vec<_> = findings(&dump)
-            .iter()
-            .map(|(kind, entry, _)| (*kind, (*entry).to_owned()))
-            .collect();
+        let blobs = format!("BLOBS {}", if name == "17" { "77777..4000000000" } else { "BLOBS" });
+        let found: Vec<_> =
+            findings(&dump).iter().map(|(kind, entry, _)| (*kind, (*entry).to_owned())).collect();
         assert_eq!(
             found,
             [
@@ -432,43 +277,21 @@ fn broken_tables_do_not_hide_each_other() {
             ]
         );
         let data = entry(&dump, "TABLE DATA", "empty").data.unwrap();
-        assert_eq!(
-            data,
-            EntryData {
-                stored_bytes: 13,
-                bytes: None,
-                rows: None
-            }
-        );
-        assert_eq!(
-            entry(&dump, "TABLE DATA", "Straße").data.unwrap().rows,
-            Some(30)
-        );
+        assert_eq!(data, EntryData { stored_bytes: 13, bytes: None, rows: None });
+        assert_eq!(entry(&dump, "TABLE DATA", "Straße").data.unwrap().rows, Some(30));
     }
 }
 
 #[test]
 fn bytes_after_the_last_block_are_garbage() {
     for (name, bytes) in ALL {
-        for garbage in [
-            &b"\0\0\0\0\0\0"[..],
-            b"\x01",
-            b"\x03\0\x01\0\0\0",
-            b"PGDMP\x01\x0e",
-            b"\n",
-        ] {
+        for garbage in [&b"\0\0\0\0\0\0"[..], b"\x01", b"\x03\0\x01\0\0\0", b"PGDMP\x01\x0e", b"\n"]
+        {
             let bytes = [bytes, garbage].concat();
             let dump = read_bytes(&bytes);
-            let expected = (
-                DamageKind::Corrupt,
-                "-",
-                "trailing garbage after the last data block",
-            );
+            let expected = (DamageKind::Corrupt, "-", "trailing garbage after the last data block");
             assert_eq!(findings(&dump), [expected], "{name} {garbage:?}");
-            assert_eq!(
-                dump.damage[0].offset,
-                u64::try_from(bytes.len() - garbage.len()).unwrap()
-            );
+            assert_eq!(dump.damage[0].offset, u64::try_from(bytes.len() - garbage.len()).unwrap());
             assert_eq!(dump.stored_bytes, u64::try_from(bytes.len()).unwrap());
         }
     }
@@ -477,11 +300,7 @@ fn bytes_after_the_last_block_are_garbage() {
 #[test]
 fn small_and_interrupted_reads_make_no_difference() {
     for (name, bytes) in ALL {
-        let mut pieces = Pieces {
-            bytes,
-            error: None,
-            interrupt: false,
-        };
+        let mut pieces = Pieces { bytes, error: None, interrupt: false };
         let dump = read(&mut pieces);
         assert_eq!(lines(&dump), Vec::<String>::new(), "{name}");
         assert_eq!(dump.entries, read_bytes(bytes).entries);
@@ -498,18 +317,10 @@ fn errors_of_the_reader_are_findings() {
         let original = fixture("15");
         for end in (0..=original.len()).rev().step_by(7) {
             let bytes = &original[..end];
-            let dump = read(&mut Pieces {
-                bytes,
-                error: Some(error),
-                interrupt: false,
-            });
+            let dump = read(&mut Pieces { bytes, error: Some(error), interrupt: false });
             let first = dump.damage.first().unwrap();
             assert_eq!(first.kind, expected, "{end}");
-            assert!(
-                first.detail.contains("the disk says no"),
-                "{}",
-                first.detail
-            );
+            assert!(first.detail.contains("the disk says no"), "{}", first.detail);
             assert_eq!(first.offset, u64::try_from(end).unwrap());
         }
     }
@@ -537,11 +348,7 @@ fn mutants_end() {
             }
         }
         let dump = read_bytes(&bytes);
-        assert_eq!(
-            dump.stored_bytes,
-            u64::try_from(bytes.len()).unwrap(),
-            "{round} {name}"
-        );
+        assert_eq!(dump.stored_bytes, u64::try_from(bytes.len()).unwrap(), "{round} {name}");
         if dump.damage.is_empty() {
             let (now, before) = (&dump.entries, read_bytes(original).entries);
             assert_eq!(now.len(), before.len(), "{round} {name}");

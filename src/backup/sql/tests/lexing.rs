@@ -26,7 +26,7 @@ const SEEN: &[(&str, &[&str])] = &[
     ("select $é$ \\echo a\n $é$ \\echo b\n", &["\\echo b"]),
     ("select 1e5$$ \\echo a\n", &["\\echo a"]),
     ("select 1e5 $$ \\echo a\n", &[]),
-    ("select 1e-- \\echo a\n", &[]),
+    ("select 1e-- \\echo a\n", &["\\echo a"]),
     ("select 1e'\\' \\echo a\n", &["\\echo a"]),
     ("/* \\echo a\n /* */ \\echo b\n */ \\echo c\n", &["\\echo c"]),
     ("/* // /*/ \\echo a\n */ \\echo b\n **/ \\echo c\n", &["\\echo c"]),
@@ -84,9 +84,18 @@ fn statements_end_where_psql_ends_them() {
             ],
         ),
         ("CREATE PROCEDURE p() begin atomic; end;", &["CREATE PROCEDURE p() begin atomic; end;"]),
-        ("create view f as select 1; begin; select 2; end;", &["create view f as select 1;", "begin;", "select 2;", "end;"]),
-        ("begin; create function f() as $$ begin $$;", &["begin;", "create function f() as $$ begin $$;"]),
-        ("create function f(:begin) as 'x';select 1;", &["create function f(:begin) as 'x';", "select 1;"]),
+        (
+            "create view f as select 1; begin; select 2; end;",
+            &["create view f as select 1;", "begin;", "select 2;", "end;"],
+        ),
+        (
+            "begin; create function f() as $$ begin $$;",
+            &["begin;", "create function f() as $$ begin $$;"],
+        ),
+        (
+            "create function f(:begin) as 'x';select 1;",
+            &["create function f(:begin) as 'x';", "select 1;"],
+        ),
         // An operator named by keywords, or a function named `begin`: psql loses its way, too.
         ("create function begin() as 'x';select 1;", &[]),
         (") select 1;", &[") select 1;"]),
@@ -121,7 +130,11 @@ fn rows_belong_to_the_copy_before_them() {
         "COPY BINARY_ FROM stdin;".replace("BINARY_", "t").as_str(),
     ] {
         let text = format!("{start}\na'\\! x\n\\N\n\\\\.\n\\.x\n x\\.\n\\.\nselect 1;");
-        assert_eq!(copies(&text), one("t", "a'\\! x\n\\N\n\\\\.\n\\.x\n x\\.\n", "5 true"), "{start}");
+        assert_eq!(
+            copies(&text),
+            one("t", "a'\\! x\n\\N\n\\\\.\n\\.x\n x\\.\n", "5 true"),
+            "{start}"
+        );
         let text = format!("{start}\r\n\\.\r\n");
         assert_eq!(copies(&text), one("t", "", "0 true"), "{start}");
         // A `\.` needs its line end: the server says "end-of-copy marker corrupt".
@@ -196,7 +209,8 @@ fn what_is_open_at_the_end_is_told() {
             assert_eq!(found.table.as_deref(), Some("a.b"));
         }
     }
-    for whole in ["", "select 1; -- x", "select 1;\n/* x */", "COPY a FROM stdin;\n\\.\n", "\n \t"] {
+    for whole in ["", "select 1; -- x", "select 1;\n/* x */", "COPY a FROM stdin;\n\\.\n", "\n \t"]
+    {
         let mut lexer = Lexer::new(whole.as_bytes());
         while let Ok(Some(_)) = lexer.next() {}
         assert_eq!(lexer.unfinished(), None, "{whole:?}");
@@ -207,13 +221,32 @@ fn what_is_open_at_the_end_is_told() {
 fn pieces_do_not_depend_on_how_much_is_read_at_once() {
     let mut texts: Vec<Vec<u8>> = SEEN.iter().map(|(text, _)| text.as_bytes().to_vec()).collect();
     texts.extend([ODD_NAMES.to_vec(), SJIS.to_vec()]);
-    texts.push(b"COPY a FROM stdin; COPY b FROM stdin;\n1\\\\!\t\\N\n\\.\n2\n\\.\r\n\\connect x\n".to_vec());
-    texts.push([b"select ".as_slice(), &b"x".repeat(300_000), b", $t$", &b"$t".repeat(200_000), b"$t$;\\q"].concat());
+    texts.push(
+        b"COPY a FROM stdin; COPY b FROM stdin;\n1\\\\!\t\\N\n\\.\n2\n\\.\r\n\\connect x\n"
+            .to_vec(),
+    );
     for text in texts {
         let whole = pieces(&text, 1 << 16);
         for step in [1, 2, 3, 7, 64, 4096] {
             assert_eq!(pieces(&text, step), whole, "{step}");
         }
+    }
+}
+
+#[test]
+fn tokens_may_be_longer_than_what_is_read_at_once() {
+    let text = [
+        b"select ".as_slice(),
+        &b"x".repeat(300_000),
+        b", $t$",
+        &b"$t".repeat(200_000),
+        b"$t$;\\q",
+    ]
+    .concat();
+    let whole = pieces(&text, 1 << 20);
+    assert_eq!(whole.iter().filter(|piece| piece.starts_with('m')).count(), 1);
+    for step in [997, 1 << 16] {
+        assert_eq!(pieces(&text, step), whole, "{step}");
     }
 }
 

@@ -15,15 +15,39 @@ fn statements_are_told_apart() {
         ("CREATE USER MAPPING FOR x SERVER y;", StatementKind::Other),
         ("ALTER ROLE x WITH SUPERUSER;", StatementKind::AlterRole { name: name("x") }),
         ("DROP ROLE IF EXISTS x;", StatementKind::DropRole { name: name("x") }),
-        ("CREATE TABLESPACE t OWNER o LOCATION '/x';", StatementKind::CreateTablespace { name: name("t") }),
-        ("CREATE DATABASE d WITH TEMPLATE = template0;", StatementKind::CreateDatabase { name: name("d") }),
-        ("CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA public;", StatementKind::CreateExtension { name: name("uuid-ossp") }),
-        ("CREATE UNLOGGED TABLE \"S;\".\"t.x\" (a int);", StatementKind::CreateTable { schema: Some(name("S;")), name: name("t.x") }),
-        ("CREATE TABLE IF NOT EXISTS t (a int);", StatementKind::CreateTable { schema: None, name: name("t") }),
+        (
+            "CREATE TABLESPACE t OWNER o LOCATION '/x';",
+            StatementKind::CreateTablespace { name: name("t") },
+        ),
+        (
+            "CREATE DATABASE d WITH TEMPLATE = template0;",
+            StatementKind::CreateDatabase { name: name("d") },
+        ),
+        (
+            "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA public;",
+            StatementKind::CreateExtension { name: name("uuid-ossp") },
+        ),
+        (
+            "CREATE UNLOGGED TABLE \"S;\".\"t.x\" (a int);",
+            StatementKind::CreateTable { schema: Some(name("S;")), name: name("t.x") },
+        ),
+        (
+            "CREATE TABLE IF NOT EXISTS t (a int);",
+            StatementKind::CreateTable { schema: None, name: name("t") },
+        ),
         ("CREATE FOREIGN TABLE t (a int) SERVER s;", StatementKind::Other),
-        ("INSERT INTO public.t (a) VALUES ('x');", StatementKind::Insert { schema: Some(name("public")), table: name("t") }),
-        ("SET client_encoding = 'UTF8';", StatementKind::Set { name: name("client_encoding"), value: name("UTF8") }),
-        ("set session Work_Mem to on;", StatementKind::Set { name: name("work_mem"), value: name("on") }),
+        (
+            "INSERT INTO public.t (a) VALUES ('x');",
+            StatementKind::Insert { schema: Some(name("public")), table: name("t") },
+        ),
+        (
+            "SET client_encoding = 'UTF8';",
+            StatementKind::Set { name: name("client_encoding"), value: name("UTF8") },
+        ),
+        (
+            "set session Work_Mem to on;",
+            StatementKind::Set { name: name("work_mem"), value: name("on") },
+        ),
         ("SET LOCAL x = 1;", StatementKind::Other),
         ("SELECT 1;", StatementKind::Other),
         ("", StatementKind::Other),
@@ -51,7 +75,10 @@ fn roles_are_found_in_the_statements_of_dumps() {
         ("ALTER FUNCTION f(\"to\" text DEFAULT 'owner to x') OWNER TO alice;", &["alice"]),
         ("ALTER LARGE OBJECT 123 OWNER TO CURRENT_USER;", &[]),
         ("ALTER TABLE t RENAME COLUMN owner TO x;", &[]),
-        ("GRANT SELECT(id, b),INSERT ON TABLE \"from\" TO a, \"B,c\" WITH GRANT OPTION;", &["a", "B,c"]),
+        (
+            "GRANT SELECT(id, b),INSERT ON TABLE \"from\" TO a, \"B,c\" WITH GRANT OPTION;",
+            &["a", "B,c"],
+        ),
         ("GRANT ALL ON SCHEMA s TO PUBLIC;", &[]),
         ("GRANT ALL ON SCHEMA s TO GROUP g, PUBLIC;", &["g"]),
         ("GRANT USAGE ON SCHEMA s TO a GRANTED BY b;", &["a", "b"]),
@@ -60,10 +87,16 @@ fn roles_are_found_in_the_statements_of_dumps() {
         ("GRANT a, b TO c WITH ADMIN OPTION GRANTED BY postgres;", &["a", "b", "c", "postgres"]),
         ("GRANT a TO b WITH INHERIT TRUE, SET FALSE GRANTED BY c;", &["a", "b", "c"]),
         ("REVOKE ADMIN OPTION FOR a FROM b;", &["a", "b"]),
-        ("ALTER DEFAULT PRIVILEGES FOR ROLE x IN SCHEMA s, r GRANT SELECT ON TABLES TO y, z;", &["x", "y", "z"]),
+        (
+            "ALTER DEFAULT PRIVILEGES FOR ROLE x IN SCHEMA s, r GRANT SELECT ON TABLES TO y, z;",
+            &["x", "y", "z"],
+        ),
         ("ALTER DEFAULT PRIVILEGES FOR ROLE x REVOKE ALL ON FUNCTIONS FROM PUBLIC;", &["x"]),
         ("ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT ALL ON TYPES TO y;", &["y"]),
-        ("CREATE POLICY \"to x\" ON public.t FOR SELECT TO a, b USING ((x = 'to c'::text));", &["a", "b"]),
+        (
+            "CREATE POLICY \"to x\" ON public.t FOR SELECT TO a, b USING ((x = 'to c'::text));",
+            &["a", "b"],
+        ),
         ("CREATE POLICY p ON t USING (true) WITH CHECK (a IN (select b from c));", &[]),
         ("CREATE SCHEMA s AUTHORIZATION x;", &["x"]),
         ("CREATE SCHEMA AUTHORIZATION x;", &["x"]),
@@ -96,10 +129,15 @@ fn the_location_of_a_tablespace_becomes_empty() {
         String::from_utf8_lossy(&rewrite_tablespace_location(text.as_bytes())).into_owned()
     };
     assert_eq!(
-        rewritten("CREATE TABLESPACE \"location\" OWNER \"O LOCATION '/a'\" LOCATION '/srv/it''s' WITH (x=1);"),
+        rewritten(
+            "CREATE TABLESPACE \"location\" OWNER \"O LOCATION '/a'\" LOCATION '/srv/it''s' WITH (x=1);"
+        ),
         "CREATE TABLESPACE \"location\" OWNER \"O LOCATION '/a'\" LOCATION '' WITH (x=1);"
     );
-    assert_eq!(rewritten("create tablespace t location E'/x\\'';"), "create tablespace t location '';");
+    assert_eq!(
+        rewritten("create tablespace t location E'/x\\'';"),
+        "create tablespace t location '';"
+    );
     let other = "CREATE TABLE t (a text DEFAULT 'LOCATION');";
     assert_eq!(rewritten(other), other);
 }

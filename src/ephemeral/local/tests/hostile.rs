@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio_postgres::Client;
 
 use super::{SERVER, connect, programs, query, shell, spec};
-use crate::ephemeral::ledger::Ledger;
+use crate::ephemeral::ledger::{Ledger, start_ticks};
 use crate::ephemeral::local::{processes, start};
 use crate::ephemeral::{EphemeralError, ExecCommand, Sandbox, SandboxState};
 
@@ -47,9 +47,7 @@ async fn a_hostile_dump_gets_nowhere() {
     let Some(binaries) = programs() else { return };
     let home = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(home.path()).unwrap();
-    let sandbox = start(spec(binaries, home.path(), SERVER), &ledger)
-        .await
-        .unwrap();
+    let sandbox = start(spec(binaries, home.path(), SERVER), &ledger).await.unwrap();
     let client = connect(&sandbox).await;
     for (script, expected) in ATTACKS {
         let answer = attack(&client, script).await;
@@ -57,10 +55,7 @@ async fn a_hostile_dump_gets_nowhere() {
     }
     assert!(!Path::new("/tmp/pgdrill_escape").exists());
     let sql = "select string_agg(x, ' ' order by x) from pg_ls_dir('/') x where x !~ 'lib|bin'";
-    assert_eq!(
-        query(&client, sql).await,
-        "dev etc pgdrill proc run tmp usr var"
-    );
+    assert_eq!(query(&client, sql).await, "dev etc pgdrill proc run tmp usr var");
     // What is in the place of the server's socket is not followed out of the sandbox.
     shell(&sandbox, "mv sock real; ln -s real sock").await;
     assert!(sandbox.dial().await.is_err());
@@ -72,28 +67,17 @@ async fn isolation_is_what_the_kernel_says() {
     let Some(binaries) = programs() else { return };
     let home = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(home.path()).unwrap();
-    let sandbox = start(spec(binaries, home.path(), "sleep 600"), &ledger)
-        .await
-        .unwrap();
+    let sandbox = start(spec(binaries, home.path(), "sleep 600"), &ledger).await.unwrap();
     let isolation = sandbox.isolation().await.unwrap();
     assert_eq!(isolation.boundary, "namespaces", "{isolation:?}");
     assert!(isolation.network_isolated);
     // Some kernels put dead ends of tunnels into every network namespace.
-    for fact in [
-        "capabilities=none",
-        "no_new_privileges=yes",
-        "root=private",
-        "interfaces=lo",
-    ] {
+    for fact in ["capabilities=none", "no_new_privileges=yes", "root=private", "interfaces=lo"] {
         let holds = isolation.facts.iter().any(|it| it.starts_with(fact));
         assert!(holds, "{fact}: {isolation:?}");
     }
     let uid = format!("uid={}", sandbox.plan.account.outside_uid);
-    let uids: Vec<&String> = isolation
-        .facts
-        .iter()
-        .filter(|it| it.starts_with("uid="))
-        .collect();
+    let uids: Vec<&String> = isolation.facts.iter().filter(|it| it.starts_with("uid=")).collect();
     assert_eq!(uids, [&uid]);
     assert!(sandbox.remove().await.leftovers.is_empty());
     assert!(sandbox.isolation().await.is_err());
@@ -104,9 +88,7 @@ async fn nothing_is_left() {
     let Some(binaries) = programs() else { return };
     let home = tempfile::tempdir().unwrap();
     // Longer than the path of a socket may be, too.
-    let temp = home
-        .path()
-        .join(format!("spaces & ünïcode {}", "x".repeat(100)));
+    let temp = home.path().join(format!("spaces & ünïcode {}", "x".repeat(100)));
     fs::create_dir(&temp).unwrap();
     let ledger = Ledger::open(home.path()).unwrap();
     let sandbox = start(spec(binaries, &temp, SERVER), &ledger).await.unwrap();
@@ -115,30 +97,25 @@ async fn nothing_is_left() {
     let stubborn = "trap '' TERM HUP; while :; do sleep 60; done";
     let script = format!("setsid env -i sh -c \"{stubborn}\" >/dev/null 2>&1 </dev/null &");
     shell(&sandbox, &script).await;
-    shell(
-        &sandbox,
-        "mkdir locked; cd locked; touch x; mkdir y; chmod 000 y; chmod 000 .",
-    )
-    .await;
-    shell(
-        &sandbox,
-        "ln -s /etc link; perl -e 'for (1..3000) { mkdir \"d\"; chdir \"d\" }'",
-    )
-    .await;
+    shell(&sandbox, "mkdir locked; cd locked; touch x; mkdir y; chmod 000 y; chmod 000 .").await;
+    shell(&sandbox, "ln -s /etc link; perl -e 'for (1..3000) { mkdir \"d\"; chdir \"d\" }'").await;
 
+    // By their start: the kernel gives the number of an ended namespace to the next one.
+    let inside = sandbox.remains.pid_namespace.as_ref().unwrap();
+    let before: Vec<_> = processes::all()
+        .filter(|pid| inside.has(*pid))
+        .map(|pid| (pid, start_ticks(pid)))
+        .collect();
+    assert!(before.len() > 3, "{before:?}");
     assert_eq!(sandbox.remove().await.leftovers, Vec::<String>::new());
     assert_eq!(sandbox.remove().await.leftovers, Vec::<String>::new());
     assert!(ledger.entries().is_empty());
     assert_eq!(fs::read_dir(&temp).unwrap().count(), 0);
-    let inside = sandbox.remains.pid_namespace.as_ref().unwrap();
-    assert!(!processes::all().any(|pid| inside.has(pid)));
+    assert!(before.iter().all(|(pid, ticks)| start_ticks(*pid) != *ticks));
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     let name = sandbox.plan.folder.file_name().unwrap().to_str().unwrap();
     assert!(!mounts.contains(name));
-    assert!(matches!(
-        sandbox.state().await.unwrap(),
-        SandboxState::Ended { .. }
-    ));
+    assert!(matches!(sandbox.state().await.unwrap(), SandboxState::Ended { .. }));
     let refused = sandbox.exec(ExecCommand::new(["true"])).await.err();
     assert!(matches!(refused, Some(EphemeralError::ServerEnded { .. })));
 }

@@ -18,9 +18,7 @@ initdb --no-sync -D data -U x -A trust --locale=C -E UTF8 >/dev/null && mkdir -m
 "#;
 
 fn programs() -> Option<Binaries> {
-    find_binaries(None, 10)
-        .ok()
-        .filter(|_| namespaces_allowed().is_ok())
+    find_binaries(None, 10).ok().filter(|_| namespaces_allowed().is_ok())
 }
 
 fn spec(binaries: Binaries, temp_dir: &Path, script: &str) -> LocalSpec {
@@ -57,11 +55,8 @@ async fn shell(sandbox: &LocalSandbox, script: &str) -> (i64, String, String) {
 async fn connect(sandbox: &LocalSandbox) -> Client {
     for _ in 0..600 {
         if let Ok(stream) = sandbox.dial().await
-            && let Ok((client, connection)) = Config::new()
-                .user("x")
-                .dbname("postgres")
-                .connect_raw(stream, NoTls)
-                .await
+            && let Ok((client, connection)) =
+                Config::new().user("x").dbname("postgres").connect_raw(stream, NoTls).await
         {
             tokio::spawn(connection);
             return client;
