@@ -80,6 +80,22 @@ pub fn one_line(text: &str, limit: usize) -> String {
     line
 }
 
+/// Words before a quoted name of an object.
+const ANNOUNCED: [&str; 12] = [
+    "column",
+    "relation",
+    "table",
+    "type",
+    "constraint",
+    "function",
+    "domain",
+    "encoding",
+    "COPY",
+    "parameter",
+    "index",
+    "locale",
+];
+
 /// A server message without the row values that some classes of errors carry.
 ///
 /// Class 22 (data exception) quotes values: what stands in double quotes is kept only behind a word
@@ -92,20 +108,6 @@ pub fn without_values(sqlstate: &str, message: &str) -> String {
     if !sqlstate.starts_with("22") {
         return one_line(message, 500);
     }
-    const NAMES: [&str; 12] = [
-        "column",
-        "relation",
-        "table",
-        "type",
-        "constraint",
-        "function",
-        "domain",
-        "encoding",
-        "COPY",
-        "parameter",
-        "index",
-        "locale",
-    ];
     let mut kept = String::new();
     let mut rest = message;
     while let Some(start) = rest.find('"') {
@@ -116,7 +118,8 @@ pub fn without_values(sqlstate: &str, message: &str) -> String {
             rest = "";
             break;
         };
-        let announced = before.split_whitespace().next_back().is_some_and(|w| NAMES.contains(&w));
+        let announced =
+            before.split_whitespace().next_back().is_some_and(|w| ANNOUNCED.contains(&w));
         kept.push_str(if announced { &quoted[..length + 2] } else { "\"…\"" });
         rest = &quoted[length + 2..];
     }

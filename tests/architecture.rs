@@ -1,4 +1,5 @@
 //! Modules import lower levels only. The levels are those of ARCHITECTURE.md and `src/lib.rs`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 use std::collections::BTreeMap;
 use std::fs;

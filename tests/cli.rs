@@ -1,4 +1,5 @@
 //! The command line: help, exit codes, names, environment, reports that cannot be written.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 mod support;
 

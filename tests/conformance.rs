@@ -1,4 +1,5 @@
 //! Every case on both engines: the same verdict, databases, checks and JUnit.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 mod support;
 

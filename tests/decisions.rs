@@ -1,4 +1,5 @@
 //! `docs/decisions.md` is read, and the code is run against every row of its tables.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,6 +10,9 @@ use pgdrill::outcome::{
     judge_database,
 };
 use pgdrill::postgres::sqlstate::{ArchiveSays, Meaning, meaning};
+
+/// What a scenario has: findings, databases, checks.
+type Case = (&'static [FindingCode], &'static [DatabaseOutcome], &'static [CheckOutcome]);
 
 /// The rows of the table whose header begins with these cells.
 fn table(header: &[&str]) -> Vec<Vec<String>> {
@@ -142,7 +146,6 @@ fn scenarios_are_judged_as_the_table_says() {
     use DatabaseOutcome::{Errored, Failed, Restored, Skipped};
     let rows = table(&["the scenario has", "verdict", "result"]);
     // Each case also holds what the rows below it are about: the first row that fits decides.
-    type Case = (&'static [FindingCode], &'static [DatabaseOutcome], &'static [CheckOutcome]);
     let cases: [Case; 8] = [
         (&[FindingCode::Internal, FindingCode::Cancelled], &[Failed], &[CheckOutcome::Failed]),
         (&[FindingCode::Cancelled, FindingCode::DumpTruncated], &[Failed], &[CheckOutcome::Failed]),

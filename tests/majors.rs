@@ -1,4 +1,5 @@
 //! Archives of PostgreSQL 13, 15 and 17 in both layouts: restored, and equal to their source.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Signals at several moments, and kill -9 followed by a sweep: nothing stays, on both engines.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
 
 mod support;
 

@@ -173,7 +173,6 @@ impl Reading {
             self.member(&name, position, bytes, &mut entry)?;
             self.current = None;
         }
-        drop(archive);
         io::copy(&mut tail, &mut io::sink())?;
         if tail.trailing_zeros() < 1024 {
             self.inventory.outer_is_sound = false;
@@ -310,9 +309,14 @@ impl Reading {
                 ));
                 return Ok(());
             }
-            Content::Zstd => return Ok(self.not_supported("zstd compression")),
-            Content::OtherCompression(name) => return Ok(self.not_supported(name)),
-            Content::Gzip => return Ok(self.not_supported("doubly compressed data")),
+            Content::Zstd | Content::OtherCompression(_) | Content::Gzip => {
+                self.not_supported(match content {
+                    Content::OtherCompression(name) => name,
+                    Content::Zstd => "zstd compression",
+                    _ => "doubly compressed data",
+                });
+                return Ok(());
+            }
             Content::Empty | Content::Tar | Content::CustomDump | Content::Text => {}
         }
         self.inventory.format = match (content, is_gzip) {

@@ -63,10 +63,11 @@ fn is_text(head: &[u8]) -> bool {
     !head.contains(&0) && control == 0 && ascii * 4 >= head.len() * 3
 }
 
+/// A stream whose head has been read and stands in front again.
+pub(crate) type Peeked<R> = io::Chain<Cursor<Vec<u8>>, R>;
+
 /// Reads the head of a stream and gives it back in front of the rest.
-pub(crate) fn peek<'a, R: Read + 'a>(
-    mut reader: R,
-) -> io::Result<(Vec<u8>, io::Chain<Cursor<Vec<u8>>, R>)> {
+pub(crate) fn peek<'a, R: Read + 'a>(mut reader: R) -> io::Result<(Vec<u8>, Peeked<R>)> {
     let mut head = vec![0; HEAD_BYTES];
     let mut filled = 0;
     while filled < head.len() {

@@ -69,13 +69,11 @@ pub fn judge_value(comparison: &Comparison, value: Option<Option<&str>>, now: Ti
 /// Judges the number of rows that should not be there; `population` says whether any of the tables
 /// that the statement reads holds a row.
 pub fn judge_count(rows: u64, population: bool) -> Judged {
-    if !population {
-        Judged::new(false, "nothing to look at: the tables of the query are empty")
+    if population {
+        let count = usize::try_from(rows).unwrap_or(usize::MAX);
+        Judged::new(rows == 0, crate::text::counted(count, "row"))
     } else {
-        Judged::new(
-            rows == 0,
-            crate::text::counted(usize::try_from(rows).unwrap_or(usize::MAX), "row"),
-        )
+        Judged::new(false, "nothing to look at: the tables of the query are empty")
     }
 }
 
@@ -108,6 +106,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::option_option, reason = "no row and NULL are told apart")]
     fn judged(comparison: &Comparison, value: Option<Option<&str>>) -> CheckOutcome {
         let now: Timestamp = "2026-01-30T12:00:00Z".parse().unwrap();
         judge_value(comparison, value, now).outcome

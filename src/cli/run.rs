@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::settings::{self, ReportArgs, RunArgs};
 use super::signals;
 use crate::console;
-use crate::engine::{RunOptions, run_scenario};
+use crate::engine::run_scenario;
 use crate::event::EventSender;
 use crate::finding::{Finding, FindingCode};
 use crate::outcome::{
@@ -189,18 +189,17 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
     };
     let options = args.options();
     let started = Timestamp::now();
-    let (events, receiver) = EventSender::channel();
-    let shown = tokio::spawn(console::show(receiver, settings::style(), args.reports.progress));
-    let mut reports = Vec::new();
+    let (events, stream) = EventSender::channel();
+    let shown = tokio::spawn(console::show(stream, settings::style(), args.reports.progress));
+    let mut ran = Vec::new();
     for scenario in scenarios {
-        let report = one(scenario, &options, &events, &cancel).await;
-        reports.push(report);
+        ran.push(run_scenario(scenario, &options, &events, &cancel).await);
     }
     drop(events);
     let _ = shown.await;
     let finished = Timestamp::now();
     let run = facts(options.run_id.clone(), started, finished);
-    let whole = RunReport { schema: REPORT_SCHEMA, run: run.clone(), scenarios: reports };
+    let whole = RunReport { schema: REPORT_SCHEMA, run: run.clone(), scenarios: ran };
     let mut code = whole.exit_code();
     let mut unwritten = report::write_all(&whole, &args.reports.paths());
     for (scenario, report) in scenarios.iter().zip(&whole.scenarios) {
@@ -219,15 +218,6 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
         Some(signalled) => code.worse(signalled),
         None => code,
     }
-}
-
-async fn one(
-    scenario: &Scenario,
-    options: &RunOptions,
-    events: &EventSender,
-    cancel: &CancellationToken,
-) -> ScenarioReport {
-    run_scenario(scenario, options, events, cancel).await
 }
 
 fn own_paths(scenario: &Scenario) -> ReportPaths {

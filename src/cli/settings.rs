@@ -32,7 +32,7 @@ pub(super) struct RunArgs {
     #[arg(long, env = "PGDRILL_TRUST_DUMP")]
     pub(super) trust_dump: bool,
 
-    /// Parallel jobs of one pg_restore [default: number of cores, at most 4].
+    /// Parallel jobs of one `pg_restore` [default: number of cores, at most 4].
     #[arg(long, env = "PGDRILL_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) jobs: Option<u16>,
 

@@ -33,7 +33,7 @@ pub(super) fn run(_command: &SweepCommand) -> ExitCode {
         match swept {
             Swept::Removed(what) => println!("✓ removed {what}"),
             Swept::Stuck { what, leftovers } => {
-                println!("✗ {what} stays: {}", leftovers.join(", "))
+                println!("✗ {what} stays: {}", leftovers.join(", "));
             }
             Swept::InUse(what) => println!("  {what} belongs to a run that goes on"),
         }

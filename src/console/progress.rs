@@ -38,10 +38,9 @@ impl ProgressView {
     pub(super) fn new(choice: ProgressChoice) -> Self {
         match choice {
             ProgressChoice::None => Self::None,
-            ProgressChoice::Plain => Self::Plain { last: Instant::now() },
             ProgressChoice::Bar => Self::bar(),
             ProgressChoice::Auto if std::io::stderr().is_terminal() => Self::bar(),
-            ProgressChoice::Auto => Self::Plain { last: Instant::now() },
+            ProgressChoice::Plain | ProgressChoice::Auto => Self::Plain { last: Instant::now() },
         }
     }
 

@@ -127,7 +127,7 @@ impl Cluster {
     }
 
     /// What PostgreSQL's programs get as environment.
-    pub(super) fn with_environment(&self, command: ExecCommand) -> ExecCommand {
+    pub(super) fn with_environment(command: ExecCommand) -> ExecCommand {
         command
             .env("LC_ALL", "C")
             .env("PGOPTIONS", SUPERUSER_OPTIONS)
@@ -212,7 +212,14 @@ pub(super) async fn until_ready(
     }
 }
 
-/// For tests of what programs print.
+impl Output {
+    /// Whether a program complained about a full disk.
+    pub(super) fn says_disk_full(&self) -> bool {
+        self.stderr.contains("No space left on device")
+            || self.stderr.contains("Disk quota exceeded")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::free_bytes_of;
@@ -223,13 +230,5 @@ mod tests {
             "Filesystem 1024-blocks Used Available Capacity Mounted on\noverlay 100 40 60 40% /\n";
         assert_eq!(free_bytes_of(df), Some(61_440));
         assert_eq!(free_bytes_of(""), None);
-    }
-}
-
-impl Output {
-    /// Whether a program complained about a full disk.
-    pub(super) fn says_disk_full(&self) -> bool {
-        self.stderr.contains("No space left on device")
-            || self.stderr.contains("Disk quota exceeded")
     }
 }

@@ -1,5 +1,6 @@
 //! Roles and tablespaces: from the archive's globals, or made up for a single dump.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use bytes::Bytes;
@@ -39,7 +40,7 @@ pub(super) async fn restore(
     allow_tablespaces(restore, false).await?;
     let messages = restore.new_messages().await?;
     let background = Background { is_cluster: true, bootstrap: restore.bootstrap, entries: &[] };
-    let mut findings = diagnosis::of_messages(&messages, &background, &Default::default());
+    let mut findings = diagnosis::of_messages(&messages, &background, &BTreeMap::new());
     let unexplained = output.status != 0 && messages.is_empty();
     if unexplained {
         findings.push(

@@ -1,5 +1,6 @@
 //! Restores one database from the stream of dumps.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::time::Instant;
 
@@ -231,7 +232,7 @@ impl Restore<'_> {
             bootstrap: self.bootstrap,
             entries: &dump.entries,
         };
-        let found = diagnosis::of_messages(&[message], &background, &Default::default());
+        let found = diagnosis::of_messages(&[message], &background, &BTreeMap::new());
         Ok(found.into_iter().next().map(|mut finding| {
             if finding.code == FindingCode::RestoreFailed {
                 let code = FindingCode::DatabaseNotCreated;
@@ -258,7 +259,7 @@ impl Restore<'_> {
         if self.jobs > 1 {
             argv.push(format!("--jobs={}", self.jobs));
         }
-        let command = self.cluster.with_environment(ExecCommand::new(argv));
+        let command = Cluster::with_environment(ExecCommand::new(argv));
         let mut feeding = Feeding::start(self.cluster.sandbox(), command).await?;
         let mut progress = Progress::new(self.events, &dump.name);
         loop {
@@ -378,7 +379,7 @@ async fn start_psql(cluster: &Cluster, database: &str) -> Result<Feeding, Epheme
         "--output=/dev/null".to_owned(),
         format!("--dbname={}", cluster.conninfo(database)),
     ]);
-    let command = cluster.with_environment(command);
+    let command = Cluster::with_environment(command);
     let mut psql = Feeding::start(cluster.sandbox(), command).await?;
     if cluster.psql_is_restrictable() {
         // Only who knows the token could leave restricted mode again.

@@ -67,11 +67,13 @@ pub async fn run_scenario(
     // A panic of ours must not leave a container behind, nor a run without reports.
     let work = AssertUnwindSafe(run.work()).catch_unwind();
     let panicked = tokio::select! {
-        result = work => result.err(),
+        // A signal before the start: nothing starts.
+        biased;
         () = cancel.cancelled() => {
             run.find(Finding::new(FindingCode::Cancelled, "the run was cancelled by a signal"));
             None
         }
+        result = work => result.err(),
     };
     if let Some(panic) = panicked {
         let text = panic
@@ -674,9 +676,9 @@ impl<'a> ScenarioRun<'a> {
         }
         let report = &mut self.report.databases[index];
         report.findings.extend(findings);
-        let progress = match &facts {
+        let progress = match facts {
             Some((comparison, bytes)) => {
-                report.restored_bytes = Some(*bytes);
+                report.restored_bytes = Some(bytes);
                 report.entries_compared = comparison.entries;
                 report.tables_compared = comparison.tables;
                 DatabaseProgress::Compared

@@ -78,7 +78,7 @@ impl Daemon {
                 }))
             }
             Err(BollardError::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            Err(error) => Err(self.failed("inspect an image", &error)),
+            Err(error) => Err(Self::failed("inspect an image", &error)),
         }
     }
 
@@ -95,7 +95,7 @@ impl Daemon {
         match self.client.inspect_container(name, None::<InspectContainerOptions>).await {
             Ok(container) => Ok(Some(container)),
             Err(BollardError::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            Err(error) => Err(self.failed("inspect a container", &error)),
+            Err(error) => Err(Self::failed("inspect a container", &error)),
         }
     }
 
@@ -109,7 +109,7 @@ impl Daemon {
             .client
             .list_containers(Some(options))
             .await
-            .map_err(|error| self.failed("list containers", &error))?;
+            .map_err(|error| Self::failed("list containers", &error))?;
         Ok(found
             .into_iter()
             .filter_map(|container| {
@@ -156,7 +156,7 @@ impl Daemon {
         container.mounts.unwrap_or_default().into_iter().filter_map(|mount| mount.name).collect()
     }
 
-    pub(super) fn failed(&self, action: &str, error: &BollardError) -> EphemeralError {
+    fn failed(action: &str, error: &BollardError) -> EphemeralError {
         EphemeralError::Docker { action: action.to_owned(), cause: error.to_string() }
     }
 }

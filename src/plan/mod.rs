@@ -91,13 +91,13 @@ fn placeholders(plan: &mut RestorePlan, inventory: &BackupInventory) {
             .extend(database.tablespaces_named.iter().filter(ours).cloned());
     }
     let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
-    if !plan.placeholder_roles.is_empty() {
+    if plan.placeholder_roles.is_empty() {
+        plan.not_tested.push("roles: a single dump carries none".to_owned());
+    } else {
         plan.not_tested.push(format!(
             "roles: a single dump carries none; made up as placeholders: {}",
             list(&plan.placeholder_roles)
         ));
-    } else {
-        plan.not_tested.push("roles: a single dump carries none".to_owned());
     }
     if !plan.placeholder_tablespaces.is_empty() {
         plan.not_tested.push(format!(

@@ -12,6 +12,7 @@ const STATEMENT_LIMIT: &str = "5min";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// The first column of the first row: no row, NULL, or its text.
+    #[expect(clippy::option_option, reason = "no row and NULL are told apart")]
     Value(Option<Option<String>>),
     /// How many rows there are, and whether any table of the statement holds a row.
     Rows { count: u64, has_population: bool },
@@ -91,7 +92,7 @@ pub(crate) async fn ask_rows(session: &Session, sql: &str) -> Result<Answer, Ses
     let explained =
         read_only(session, &format!("explain (verbose, costs off, format json)\n{}", bare(sql)))
             .await?;
-    let plan: Value = explained.first().map(|row| row.get(0)).unwrap_or(Value::Null);
+    let plan: Value = explained.first().map_or(Value::Null, |row| row.get(0));
     let mut tables = Vec::new();
     tables_of(&plan, &mut tables);
     let mut has_population = false;

@@ -55,10 +55,10 @@ enum Fate {
     Skipped(String),
 }
 
-fn case(class: &str, name: &str, seconds: f64, fate: Fate) -> TestCase {
+fn case(class: &str, name: &str, seconds: f64, fate: &Fate) -> TestCase {
     let (name, class) = (xml_line(name), xml_line(class));
-    let took = Duration::milliseconds((seconds.max(0.0) * 1_000.0).round() as i64);
-    let mut builder = match &fate {
+    let took = Duration::seconds_f64((seconds.max(0.0) * 1_000.0).round() / 1_000.0);
+    let mut builder = match fate {
         Fate::Passed(_) => TestCaseBuilder::success(&name, took),
         Fate::Failed { kind, message, .. } => {
             TestCaseBuilder::failure(&name, took, &xml_line(kind), &xml_line(message))
@@ -71,7 +71,7 @@ fn case(class: &str, name: &str, seconds: f64, fate: Fate) -> TestCase {
         }
     };
     builder.set_classname(&class);
-    match &fate {
+    match fate {
         Fate::Passed(text) if !text.is_empty() => {
             builder.set_system_out(&xml_text(text));
         }
@@ -192,10 +192,10 @@ fn own_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
         !is_about_cleanup(finding) && !is_about_run(finding) && !is_about_globals(finding)
     });
     let read = format!("{} bytes read from {}", scenario.backup.bytes_read, scenario.backup.path);
-    let mut cases = vec![case(class, "read", seconds("read"), fate_of(&reading, read))];
+    let mut cases = vec![case(class, "read", seconds("read"), &fate_of(&reading, read))];
     if scenario.engine.is_some() || scenario.phases.iter().any(|phase| phase.name == "globals") {
         let globals = of(&is_about_globals);
-        cases.push(case(class, "globals", seconds("globals"), fate_of(&globals, String::new())));
+        cases.push(case(class, "globals", seconds("globals"), &fate_of(&globals, String::new())));
     }
     let run = of(&is_about_run);
     let verdict = format!(
@@ -203,9 +203,9 @@ fn own_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
         scenario.verdict.as_str(),
         scenario.not_tested.join("\n- ")
     );
-    cases.push(case(class, "run", seconds("start"), fate_of(&run, verdict)));
+    cases.push(case(class, "run", seconds("start"), &fate_of(&run, verdict)));
     let cleanup = of(&is_about_cleanup);
-    cases.push(case(class, "cleanup", seconds("cleanup"), fate_of(&cleanup, String::new())));
+    cases.push(case(class, "cleanup", seconds("cleanup"), &fate_of(&cleanup, String::new())));
     // A check on a database that the backup does not hold has no suite of its own.
     for check in &scenario.checks {
         if !scenario.databases.iter().any(|database| database.name == check.database) {
@@ -231,7 +231,7 @@ fn own_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
             body: String::new(),
         }),
     };
-    cases.extend(fate.map(|fate| case(class, "verdict", 0.0, fate)));
+    cases.extend(fate.map(|fate| case(class, "verdict", 0.0, &fate)));
     cases
 }
 
@@ -280,7 +280,7 @@ fn database_suite(
             fate => fate,
         },
     };
-    suite.add_testcase(case(&class, "restore", database.duration_seconds, fate));
+    suite.add_testcase(case(&class, "restore", database.duration_seconds, &fate));
     for check in scenario.checks.iter().filter(|check| check.database == database.name) {
         suite.add_testcase(check_case(&class, check));
     }
@@ -298,5 +298,5 @@ fn check_case(class: &str, check: &CheckReport) -> TestCase {
         CheckOutcome::Errored => Fate::Errored { kind: "check_errored".to_owned(), message, body },
         CheckOutcome::Skipped => Fate::Skipped(message),
     };
-    case(class, &name, check.duration_seconds, fate)
+    case(class, &name, check.duration_seconds, &fate)
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -75,6 +76,5 @@ fn replace(path: &Utf8Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     let file = file.persist(path).map_err(|error| error.error)?;
     // Temporary files are private; a report is read by the CI server.
-    use std::os::unix::fs::PermissionsExt as _;
     file.set_permissions(fs::Permissions::from_mode(0o644))
 }

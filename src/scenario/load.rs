@@ -36,9 +36,8 @@ pub fn load(file: &Utf8Path) -> Result<Scenario, ScenarioError> {
         let problem = at_start("the file is larger than 1 MiB: it is no scenario");
         return Err(wrong(String::new(), vec![problem]));
     }
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(_) => return Err(wrong(String::new(), vec![at_start("the file is not UTF-8")])),
+    let Ok(text) = String::from_utf8(bytes) else {
+        return Err(wrong(String::new(), vec![at_start("the file is not UTF-8")]));
     };
     let raw: RawScenario = match serde_yaml::from_str(&text) {
         Ok(raw) => raw,
@@ -235,15 +234,13 @@ fn comparison(query: &RawQuery, problems: &mut Problems<'_>) -> Option<Compariso
         }
     }
     if let Some(age) = &query.newer_than {
-        match age.value.parse::<SignedDuration>().ok().and_then(|age| Duration::try_from(age).ok())
-        {
-            Some(age) => found.push(Comparison::NewerThan(age)),
-            None => {
-                let help = "a number and a unit: 90m, 24h, 2h 30m".to_owned();
-                problems.add(age, format!("`{}` is no duration", age.value), Some(help));
-                return None;
-            }
-        }
+        let parsed = age.value.parse::<SignedDuration>().ok();
+        let Some(duration) = parsed.and_then(|age| Duration::try_from(age).ok()) else {
+            let help = "a number and a unit: 90m, 24h, 2h 30m".to_owned();
+            problems.add(age, format!("`{}` is no duration", age.value), Some(help));
+            return None;
+        };
+        found.push(Comparison::NewerThan(duration));
     }
     if let Some(pattern) = &query.matches {
         if let Err(error) = Regex::new(&pattern.value) {

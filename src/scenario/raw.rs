@@ -54,6 +54,7 @@ pub(super) struct RawRestore {
 /// Externally tagged on purpose: other representations lose the place of a wrong value.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(clippy::large_enum_variant, reason = "a scenario has a handful of checks")]
 pub(super) enum RawCheck {
     Query(RawQuery),
     NoRows(RawNoRows),

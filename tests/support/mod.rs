@@ -1,5 +1,11 @@
 //! Real source clusters, real archives, and the built program. Shared by the test binaries.
-#![allow(dead_code, reason = "every test binary uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "shared by tests"
+)]
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -362,9 +368,7 @@ impl Bench {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
             json: fs::read(&json)
-                .ok()
-                .map(|text| serde_json::from_slice(&text).unwrap())
-                .unwrap_or(Value::Null),
+                .map_or(Value::Null, |text| serde_json::from_slice(&text).unwrap()),
             junit: fs::read_to_string(&junit).unwrap_or_default(),
         };
         if !ran.junit.is_empty() {

@@ -10,6 +10,7 @@ const HELD: usize = 512 * 1024;
 
 /// A part of what is sent.
 #[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the tests compare every field with psql"))]
 pub(crate) enum Fragment<'a> {
     /// Bytes for `psql`: SQL text, rows and `\.` lines.
     Bytes(&'a [u8]),

@@ -130,22 +130,9 @@ impl<R: Read> Lexer<R> {
         }
     }
 
-    /// The dump's `client_encoding`, as it stands here.
-    pub(crate) fn encoding(&self) -> Option<&str> {
-        match &self.new_encoding {
-            Some(new) => new.as_deref(),
-            None => self.encoding.as_deref(),
-        }
-    }
-
     /// The bytes read so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.input.offset()
-    }
-
-    /// The line that is read.
-    pub(crate) fn line(&self) -> u64 {
-        self.input.line()
     }
 
     /// The statements ended so far.

@@ -27,6 +27,7 @@ pub(crate) enum LexError {
 
 /// A part of a dump.
 #[derive(Debug)]
+#[cfg_attr(not(test), expect(dead_code, reason = "the tests compare every field with psql"))]
 pub(crate) enum Piece<'a> {
     /// SQL text as it stands, with whitespace and comments; its size means nothing.
     Sql(&'a [u8]),
