@@ -215,6 +215,8 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
         code = code.worse(ExitCode::Errored);
     }
     match received.exit_code() {
+        // A scenario only knows that it was cancelled, not by which signal.
+        Some(signalled) if code == ExitCode::Interrupted => signalled,
         Some(signalled) => code.worse(signalled),
         None => code,
     }
