@@ -1,14 +1,16 @@
 //! Reads a backup once, to its last byte, and says what is inside.
 
+mod conclusions;
+
 use std::io::{self, Read};
 
 use camino::Utf8Path;
 
 use super::intake::{self, Content, CountingReader, ReadCount, TailReader};
-use super::inventory::{BackupFormat, BackupInventory, Globals};
+use super::inventory::{BackupFormat, BackupInventory};
 use super::member::{self, Member, MemberPlace};
 use super::sidecar;
-use super::sql::{PlainDump, PlainFlavour};
+use super::{globals, names};
 use crate::finding::{Finding, FindingCode};
 
 /// Reads the backup at `path`. `report` is called with (bytes read, size) now and then.
@@ -216,7 +218,7 @@ impl Reading {
         let count = ReadCount::default();
         for (position, (name, path)) in members.into_iter().enumerate() {
             report(count.get(), total);
-            let is_dump = name == "globals.sql" || member::database_of_member(&name).is_some();
+            let is_dump = name == "globals.sql" || names::database_of_member(&name).is_some();
             if !is_dump {
                 continue;
             }
@@ -244,7 +246,7 @@ impl Reading {
         bytes: u64,
         reader: &mut dyn Read,
     ) -> io::Result<()> {
-        let database = member::database_of_member(name).filter(|_| !name.ends_with("globals.sql"));
+        let database = names::database_of_member(name).filter(|_| !name.ends_with("globals.sql"));
         self.current = Some((name.to_owned(), database.clone()));
         let place = MemberPlace {
             name,
@@ -255,7 +257,7 @@ impl Reading {
         match member::read(&place, reader)? {
             Member::Globals { sql, dump } => {
                 self.saw_globals = true;
-                self.inventory.globals = Some(globals(&place, sql, &dump));
+                self.inventory.globals = Some(globals::globals(&place, sql, &dump));
             }
             Member::Dump(dump) if database.is_some() => self.inventory.databases.push(*dump),
             Member::Unsupported(what) if database.is_some() => {
@@ -293,7 +295,7 @@ impl Reading {
             .sidecar
             .as_ref()
             .and_then(|sidecar| sidecar.database.clone())
-            .unwrap_or_else(|| member::database_of_file(&file));
+            .unwrap_or_else(|| names::database_of_file(&file));
         match content {
             Content::Unknown | Content::Empty if encrypted => {
                 self.find(Finding::new(
@@ -343,105 +345,6 @@ impl Reading {
         );
         self.find(finding);
     }
-
-    /// The outer compression or the tar structure broke: everything behind that point is lost.
-    fn outer_damage(&mut self, error: &io::Error) {
-        self.inventory.outer_is_sound = false;
-        let path = self.inventory.path.clone();
-        let cut =
-            error.kind() == io::ErrorKind::UnexpectedEof || member::is_cut(&error.to_string());
-        let code = if cut { FindingCode::ArchiveTruncated } else { FindingCode::ArchiveDamaged };
-        let what = if cut { "ends too early" } else { "is damaged" };
-        let mut finding =
-            Finding::new(code, format!("the archive `{path}` {what}")).because(error.to_string());
-        if let Some((member, database)) = self.current.take() {
-            finding = finding.on(format!("member {member}"));
-            finding.message = format!(
-                "the archive `{path}` {what} inside the member `{member}`; it and all behind it are lost"
-            );
-            finding.database = database;
-        }
-        self.find(finding);
-    }
-
-    fn finish(&mut self) {
-        self.duplicates();
-        let names: Vec<&str> =
-            self.inventory.databases.iter().map(|dump| dump.name.as_str()).collect();
-        let mut found = Vec::new();
-        if let Some(sidecar) = &self.inventory.sidecar {
-            if self.inventory.format.is_cluster() {
-                found.extend(sidecar::compare(sidecar, &names));
-            }
-            if let (Some(expected), Some(actual)) = (&sidecar.sha256, &self.inventory.sha256)
-                && expected != actual
-                && !sidecar.is_encrypted
-            {
-                found.push(
-                    Finding::new(
-                        FindingCode::ChecksumMismatch,
-                        format!(
-                            "`{}` is not the file that its sidecar was written for",
-                            self.inventory.path
-                        ),
-                    )
-                    .because(format!("SHA-256 is {actual}, the sidecar says {expected}")),
-                );
-            }
-        }
-        if self.inventory.format.is_cluster() && self.inventory.outer_is_sound {
-            let nothing_said = self.inventory.findings.iter().all(|finding| {
-                !matches!(
-                    finding.code,
-                    FindingCode::FormatNotSupported | FindingCode::NoBackupInFolder
-                )
-            });
-            if names.is_empty() && nothing_said {
-                found.push(Finding::new(
-                    FindingCode::NoDumpInArchive,
-                    format!("the archive `{}` holds not a single dump", self.inventory.path),
-                ));
-            } else if self.inventory.globals.is_none() && nothing_said {
-                found.push(Finding::new(
-                    FindingCode::GlobalsMissing,
-                    format!("the archive `{}` holds no globals.sql: no roles, no grants to them, no tablespaces", self.inventory.path),
-                ));
-            }
-        }
-        self.inventory.findings.extend(found);
-        self.inventory.created_at = self
-            .inventory
-            .databases
-            .iter()
-            .filter_map(|dump| dump.created_at.clone())
-            .min()
-            .or_else(|| self.inventory.sidecar.as_ref()?.timestamp.clone());
-    }
-
-    fn duplicates(&mut self) {
-        let mut seen: Vec<String> = Vec::new();
-        let mut found = Vec::new();
-        self.inventory.databases.retain(|dump| {
-            let fresh = !seen.contains(&dump.name);
-            if fresh {
-                seen.push(dump.name.clone());
-            } else {
-                found.push(
-                    Finding::new(
-                        FindingCode::DuplicateMember,
-                        format!(
-                            "the member `{}` holds database `{}` a second time",
-                            dump.member, dump.name
-                        ),
-                    )
-                    .in_database(dump.name.clone())
-                    .on(format!("member {}", dump.member)),
-                );
-            }
-            fresh
-        });
-        self.inventory.findings.extend(found);
-    }
 }
 
 /// Archives that are recognised for what they are and are no cluster archives.
@@ -453,53 +356,4 @@ fn foreign_archive(name: &str) -> Option<&'static str> {
         }
         _ => None,
     }
-}
-
-fn globals(place: &MemberPlace<'_>, sql: Vec<u8>, dump: &PlainDump) -> Globals {
-    let mut findings = Vec::new();
-    member::plain_damage(place, dump, &mut findings);
-    for finding in &mut findings {
-        finding.database = None;
-    }
-    if dump.flavour == PlainFlavour::Unknown && findings.is_empty() && dump.roles_created.is_empty()
-    {
-        findings.push(
-            Finding::new(
-                FindingCode::DumpDamaged,
-                format!("`{}` is no output of pg_dumpall", place.name),
-            )
-            .on(format!("member {}", place.name)),
-        );
-    }
-    Globals {
-        member: place.name.to_owned(),
-        bootstrap_role: bootstrap_role(dump, &sql),
-        roles: dump.roles_created.clone(),
-        tablespaces: dump.tablespaces_created.clone(),
-        unclear_for_old_psql: dump.first_unclear.as_ref().map(|unclear| unclear.line),
-        sql,
-        findings,
-    }
-}
-
-/// The role that the source's initdb made. Globals do not say which it is: `postgres` almost
-/// always; else the superuser that others were granted by. From PostgreSQL 16 on only the bootstrap
-/// superuser may be named in `GRANTED BY` without having been granted the role itself.
-fn bootstrap_role(dump: &PlainDump, sql: &[u8]) -> Option<String> {
-    if dump.roles_created.contains("postgres") {
-        return Some("postgres".to_owned());
-    }
-    let text = String::from_utf8_lossy(sql);
-    let made_superuser = |name: &&String| {
-        [(*name).clone(), crate::text::quote_identifier(name)]
-            .iter()
-            .any(|written| text.contains(&format!("ALTER ROLE {written} WITH SUPERUSER")))
-    };
-    dump.roles_created
-        .iter()
-        .filter(|name| !name.starts_with("pg_"))
-        .filter(made_superuser)
-        // Whoever granted the most did so as the one who may grant everything.
-        .max_by_key(|name| text.matches(&format!("GRANTED BY {name}")).count())
-        .cloned()
 }

@@ -6,10 +6,12 @@
 
 mod custom;
 mod encoding;
+mod globals;
 mod inspect;
 mod intake;
 mod inventory;
 mod member;
+mod names;
 mod sidecar;
 pub(crate) mod sql;
 mod statements;

@@ -8,7 +8,7 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::run::run_scenarios;
-use super::settings::{ReportArgs, RunArgs};
+use super::settings::{self, ReportArgs, RunArgs};
 use crate::engine::sample;
 use crate::ephemeral::EngineChoice;
 use crate::outcome::ExitCode;
@@ -34,13 +34,7 @@ pub(super) fn run(command: &DemoCommand) -> ExitCode {
         eprintln!("error: cannot create the folder `{folder}`: {error}");
         return ExitCode::Errored;
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: cannot start threads: {error}");
-            return ExitCode::Errored;
-        }
-    };
+    let Some(runtime) = settings::runtime() else { return ExitCode::Errored };
     println!("Making a sample cluster archive on a throwaway server …");
     let made = runtime.block_on(sample::make(folder, &command.args.options()));
     runtime.shutdown_background();

@@ -165,13 +165,7 @@ pub(super) fn run_scenarios(scenarios: &[Scenario], args: &RunArgs) -> ExitCode 
         eprintln!("error: {}: {cause}", finding.message);
         return ExitCode::Errored;
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: cannot start threads: {error}");
-            return ExitCode::Errored;
-        }
-    };
+    let Some(runtime) = settings::runtime() else { return ExitCode::Errored };
     let code = runtime.block_on(run_all(scenarios, args));
     // A thread that still reads a cancelled backup must not hold the process.
     runtime.shutdown_background();

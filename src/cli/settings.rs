@@ -111,6 +111,13 @@ pub(super) fn style() -> Style {
     Style::detect(no_color)
 }
 
+/// The threads that a command runs on; `None`, and a word about it, where there can be none.
+#[expect(clippy::print_stderr, reason = "nothing else could tell it")]
+pub(super) fn runtime() -> Option<tokio::runtime::Runtime> {
+    let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    built.inspect_err(|error| eprintln!("error: cannot start threads: {error}")).ok()
+}
+
 /// Diagnostics of our own go to standard error, and only where `RUST_LOG` asks for them.
 pub(super) fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()

@@ -21,13 +21,7 @@ pub(super) fn run(_command: &SweepCommand) -> ExitCode {
             return ExitCode::Errored;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("error: cannot start threads: {error}");
-            return ExitCode::Errored;
-        }
-    };
+    let Some(runtime) = settings::runtime() else { return ExitCode::Errored };
     let report = runtime.block_on(sweep(&ledger));
     for swept in &report.swept {
         match swept {

@@ -1,22 +1,23 @@
 //! Restores one database from the stream of dumps.
 
-use std::collections::BTreeMap;
-use std::io::{self, Read};
+mod create;
+mod plain;
+
+pub(super) use plain::PlainFeed;
+
+use std::io;
 use std::time::Instant;
 
-use bytes::{Buf as _, Bytes};
 use tokio::sync::mpsc;
 
 use super::cluster::Cluster;
 use super::diagnosis::{self, Background};
 use super::programs::{Feeding, Output};
-use crate::backup::sql::{self, Fragment};
 use crate::backup::{DatabaseDump, DumpChunk, DumpFormat};
 use crate::ephemeral::{EphemeralError, ExecCommand};
 use crate::event::{EventSender, RunEvent};
 use crate::finding::{Finding, FindingCode};
 use crate::postgres::{Session, SessionError};
-use crate::text::{quote_identifier, quote_literal};
 
 /// Progress is told after this many bytes.
 const TELL_BYTES: u64 = 4 * 1024 * 1024;
@@ -158,92 +159,6 @@ impl Restore<'_> {
         })
     }
 
-    /// Makes the database as its own entries say; from template0 where the dump has none.
-    ///
-    /// Whether it is there, and what was found; what only its properties lack does not stop the
-    /// restore of its data.
-    async fn create(&mut self, dump: &DatabaseDump) -> Result<(bool, Vec<Finding>), Stop> {
-        let entry = dump.entries.iter().find(|entry| entry.kind == "DATABASE");
-        let statement = match entry {
-            Some(entry) if dump.format == DumpFormat::Custom => entry.definition.clone(),
-            _ => create_statement(dump),
-        };
-        let mut findings = Vec::new();
-        if let Some(finding) = self.run(&statement, "DATABASE", dump).await? {
-            findings.push(finding);
-            return Ok((false, findings));
-        }
-        let Some(entry) = entry.filter(|_| dump.format == DumpFormat::Custom) else {
-            return Ok((true, findings));
-        };
-        let mut statements = Vec::new();
-        if let Some(owner) = &entry.owner {
-            statements.push((
-                format!(
-                    "alter database {} owner to {}",
-                    quote_identifier(&dump.name),
-                    quote_identifier(owner)
-                ),
-                "DATABASE".to_owned(),
-            ));
-        }
-        let own_tag = format!("DATABASE {}", dump.name);
-        let quoted_tag = format!("DATABASE {}", quote_identifier(&dump.name));
-        for entry in &dump.entries {
-            let is_own = entry.kind == "DATABASE PROPERTIES"
-                || (entry.tag == own_tag || entry.tag == quoted_tag)
-                    && matches!(entry.kind.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
-            if is_own {
-                statements.extend(
-                    crate::backup::statements(&entry.definition)
-                        .into_iter()
-                        .map(|statement| (statement, format!("{} of DATABASE", entry.kind))),
-                );
-            }
-        }
-        for (statement, object) in statements {
-            findings.extend(self.run(&statement, &object, dump).await?);
-        }
-        Ok((true, findings))
-    }
-
-    /// Runs one statement that makes a database; `Some` when the server refused it.
-    async fn run(
-        &mut self,
-        statement: &str,
-        object: &str,
-        dump: &DatabaseDump,
-    ) -> Result<Option<Finding>, Stop> {
-        let refused = match self.cluster.admin.execute(statement).await {
-            Ok(()) => return Ok(None),
-            Err(SessionError::Server(refused)) => refused,
-            Err(error) => return Err(self.cluster.why_lost(&error).await.into()),
-        };
-        let message = crate::postgres::ServerMessage {
-            database: dump.name.clone(),
-            severity: "ERROR".to_owned(),
-            sqlstate: refused.sqlstate,
-            message: refused.message,
-            context: None,
-            count: 1,
-        };
-        let background = Background {
-            is_cluster: self.is_cluster,
-            bootstrap: self.bootstrap,
-            entries: &dump.entries,
-        };
-        let found = diagnosis::of_messages(&[message], &background, &BTreeMap::new());
-        Ok(found.into_iter().next().map(|mut finding| {
-            if finding.code == FindingCode::RestoreFailed {
-                let code = FindingCode::DatabaseNotCreated;
-                let sqlstate = finding.sqlstate.take();
-                finding = Finding::new(code, finding.message);
-                finding.sqlstate = sqlstate;
-            }
-            finding.on(object.to_owned()).in_database(dump.name.clone())
-        }))
-    }
-
     async fn custom(&mut self, dump: &DatabaseDump, dumps: &mut Dumps) -> Result<Output, Stop> {
         let file = self.cluster.stage_path(&format!("{}.dump", dump.position));
         let mut argv = vec![
@@ -281,135 +196,6 @@ impl Restore<'_> {
             }
         }
         Ok(output)
-    }
-
-    /// Feeds SQL from the stream to psql, in restricted mode where it has one.
-    pub(super) async fn plain(
-        &mut self,
-        feed: &PlainFeed,
-        dumps: &mut Dumps,
-    ) -> Result<Output, Stop> {
-        let (raw_sender, raw_receiver) = mpsc::channel::<io::Result<Bytes>>(8);
-        let (sender, mut fragments) = mpsc::channel::<Sent>(8);
-        let is_globals = feed.is_globals;
-        let lexing = tokio::task::spawn_blocking(move || {
-            let mut reader = ChannelReader { receiver: raw_receiver, pending: Bytes::new() };
-            let rewrite = |statement: &[u8]| Some(sql::rewrite_tablespace_location(statement));
-            let rewrite: Option<sql::Rewrite<'_>> = is_globals.then_some(&rewrite);
-            sql::feed(&mut reader, rewrite, &mut |fragment| {
-                let sent = match fragment {
-                    Fragment::Bytes(bytes) => Sent::Sql(Bytes::copy_from_slice(bytes)),
-                    Fragment::Connect { database, .. } => Sent::Connect(database.to_owned()),
-                };
-                sender.blocking_send(sent).map_err(|_| io::ErrorKind::BrokenPipe.into())
-            })
-        });
-        let mut progress = Progress::new(self.events, &feed.name);
-        let forward = async {
-            loop {
-                match dumps.recv().await {
-                    Some(Ok(DumpChunk::Bytes(bytes))) => {
-                        progress.add(bytes.len());
-                        // A lexer that has given up has said why in its own result.
-                        let _ = raw_sender.send(Ok(bytes)).await;
-                    }
-                    Some(Ok(DumpChunk::End)) => break,
-                    Some(Ok(DumpChunk::Start(_))) | None => return Err(unexpected_end()),
-                    Some(Err(error)) => return Err(Stop::Reading(error)),
-                }
-            }
-            drop(raw_sender);
-            Ok(())
-        };
-        let cluster = &*self.cluster;
-        let write = async {
-            let mut whole = Output::default();
-            let mut psql = start_psql(cluster, &feed.database).await?;
-            while let Some(fragment) = fragments.recv().await {
-                match fragment {
-                    Sent::Sql(bytes) => psql.write(&bytes).await,
-                    Sent::Connect(database) => {
-                        add(&mut whole, psql.finish().await?);
-                        psql = start_psql(cluster, &database).await?;
-                    }
-                }
-            }
-            add(&mut whole, psql.finish().await?);
-            Ok::<Output, Stop>(whole)
-        };
-        let (forwarded, written) = tokio::join!(forward, write);
-        forwarded?;
-        let mut output = written?;
-        match lexing.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                output.status = output.status.max(1);
-                output.stderr.push_str(&format!("\nlexer: error: {error}\n"));
-            }
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-        Ok(output)
-    }
-}
-
-/// What the lexer hands over to psql's feeder.
-enum Sent {
-    Sql(Bytes),
-    Connect(String),
-}
-
-/// Where the SQL goes.
-pub(super) struct PlainFeed {
-    /// The database of the first session.
-    pub(super) database: String,
-    /// Whose progress it is.
-    pub(super) name: String,
-    /// Whether tablespaces are to be put into the cluster itself.
-    pub(super) is_globals: bool,
-}
-
-async fn start_psql(cluster: &Cluster, database: &str) -> Result<Feeding, EphemeralError> {
-    let command = ExecCommand::new([
-        cluster.program("psql"),
-        "--no-psqlrc".to_owned(),
-        "--quiet".to_owned(),
-        "--no-password".to_owned(),
-        "--set=VERBOSITY=terse".to_owned(),
-        "--set=SHOW_CONTEXT=never".to_owned(),
-        "--output=/dev/null".to_owned(),
-        format!("--dbname={}", cluster.conninfo(database)),
-    ]);
-    let command = Cluster::with_environment(command);
-    let mut psql = Feeding::start(cluster.sandbox(), command).await?;
-    if cluster.psql_is_restrictable() {
-        // Only who knows the token could leave restricted mode again.
-        psql.write(format!("\\restrict {}\n", crate::random::hex(16)).as_bytes()).await;
-    }
-    Ok(psql)
-}
-
-fn add(whole: &mut Output, (output, was_deaf): (Output, bool)) {
-    whole.stderr.push_str(&output.stderr);
-    whole.status = whole.status.max(output.status);
-    if was_deaf {
-        whole.stderr.push_str("\npsql: error: it stopped reading before the end of the dump\n");
-        whole.status = whole.status.max(1);
-    }
-}
-
-/// `create database` for a plain dump, which carries no properties of its database: its text's
-/// encoding is the database's own unless somebody asked `pg_dump` for another.
-fn create_statement(dump: &DatabaseDump) -> String {
-    let name = quote_identifier(&dump.name);
-    let encoding = dump.encoding.as_deref().unwrap_or("UTF8");
-    if encoding.eq_ignore_ascii_case("UTF8") || encoding.eq_ignore_ascii_case("UNICODE") {
-        format!("create database {name} template template0")
-    } else {
-        // C goes with every encoding.
-        format!(
-            "create database {name} template template0 encoding {} lc_collate 'C' lc_ctype 'C'",
-            quote_literal(encoding)
-        )
     }
 }
 
@@ -451,27 +237,6 @@ impl<'a> Progress<'a> {
             self.events
                 .send(RunEvent::DatabaseFed { name: self.name.to_owned(), bytes: self.bytes });
         }
-    }
-}
-
-/// The receiving end of a channel as a reader, for code that blocks.
-struct ChannelReader {
-    receiver: mpsc::Receiver<io::Result<Bytes>>,
-    pending: Bytes,
-}
-
-impl Read for ChannelReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.pending.is_empty() {
-            match self.receiver.blocking_recv() {
-                Some(bytes) => self.pending = bytes?,
-                None => return Ok(0),
-            }
-        }
-        let count = self.pending.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&self.pending[..count]);
-        self.pending.advance(count);
-        Ok(count)
     }
 }
 

@@ -160,7 +160,7 @@ pub const FACTS: [(&str, &str); 5] = [
     ),
     (
         "grants",
-        "select coalesce(string_agg(n.nspname || '.' || c.relname || ':' || a.item::text, ',' order by n.nspname, c.relname, a.item::text), '') from pg_class c join pg_namespace n on n.oid = c.relnamespace cross join lateral unnest(coalesce(c.relacl, acldefault(case c.relkind when 'S' then 's' else 'r' end, c.relowner))) a (item) where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and a.item::text !~ '^pgdrill_'",
+        "select coalesce(string_agg(n.nspname || '.' || c.relname || ':' || a.item::text, ',' order by n.nspname, c.relname, a.item::text), '') from pg_class c join pg_namespace n on n.oid = c.relnamespace cross join lateral unnest(coalesce(c.relacl, acldefault((case c.relkind when 'S' then 's' else 'r' end)::\"char\", c.relowner))) a (item) where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and a.item::text !~ '^pgdrill_'",
     ),
     (
         "rows",

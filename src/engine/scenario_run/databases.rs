@@ -1,0 +1,210 @@
+//! The third part of a run: globals, then each database, restored, compared and judged.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+
+use super::ScenarioRun;
+use crate::backup::{self, BackupInventory, DumpChunk};
+use crate::engine::cluster::Cluster;
+use crate::engine::restore::{Dumps, Restore, Stop};
+use crate::engine::{compare, globals, restore};
+use crate::ephemeral::EphemeralError;
+use crate::event::RunEvent;
+use crate::finding::{Finding, FindingCode};
+use crate::outcome::{DatabaseProgress, judge_database};
+use crate::plan::RestorePlan;
+use crate::text::counted;
+
+impl ScenarioRun<'_> {
+    pub(super) async fn restore_all(
+        &mut self,
+        cluster: &mut Cluster,
+        inventory: &Arc<BackupInventory>,
+        plan: &RestorePlan,
+        bootstrap: &str,
+    ) -> Result<(), EphemeralError> {
+        self.enter_phase("globals");
+        let started = Instant::now();
+        let events = self.events.clone();
+        let mut restore = Restore {
+            cluster,
+            events: &events,
+            is_cluster: inventory.format.is_cluster(),
+            bootstrap,
+            jobs: self.options.jobs,
+        };
+        if let Some(globals) = &inventory.globals {
+            match globals::restore(&mut restore, globals).await {
+                Ok(findings) => findings.into_iter().for_each(|finding| self.find(finding)),
+                Err(Stop::Ephemeral(error)) => return Err(error),
+                Err(Stop::Reading(error)) => self.changed(&error),
+            }
+        }
+        globals::placeholders(&mut restore, plan).await?;
+        self.events.send(RunEvent::GlobalsRestored { took: started.elapsed() });
+        self.enter_phase("databases");
+        let wanted: BTreeSet<usize> = self.plan_positions.iter().copied().collect();
+        let (sender, mut dumps) = mpsc::channel(8);
+        let (source, selection) = (Arc::clone(inventory), wanted.clone());
+        let reading =
+            tokio::task::spawn_blocking(move || backup::stream(&source, &selection, &sender));
+        let restored = self.databases(&mut restore, inventory, &mut dumps, wanted.len()).await;
+        drop(dumps);
+        if let Ok(bytes) = reading.await {
+            self.report.backup.bytes_read += bytes;
+        }
+        if backup::has_changed(inventory) {
+            self.changed(&std::io::Error::other("its size or time of change is another"));
+        }
+        restored
+    }
+
+    fn changed(&mut self, error: &std::io::Error) {
+        self.find(
+            Finding::new(FindingCode::BackupChanging, "the backup changed while it was read")
+                .on(self.scenario.backup.to_string())
+                .because(error.to_string()),
+        );
+    }
+
+    async fn databases(
+        &mut self,
+        restore: &mut Restore<'_>,
+        inventory: &BackupInventory,
+        dumps: &mut Dumps,
+        total: usize,
+    ) -> Result<(), EphemeralError> {
+        let mut done = 0;
+        while let Some(chunk) = dumps.recv().await {
+            let index = match chunk {
+                Ok(DumpChunk::Start(index)) => index,
+                Ok(DumpChunk::Bytes(_) | DumpChunk::End) => continue,
+                Err(error) => {
+                    self.changed(&error);
+                    return Ok(());
+                }
+            };
+            done += 1;
+            let dump = &inventory.databases[index];
+            let started = Instant::now();
+            self.events.send(RunEvent::DatabaseStarted {
+                name: dump.name.clone(),
+                position: done,
+                total,
+                bytes: dump.archive_bytes,
+            });
+            let mut findings = match restore.database(dump, dumps).await {
+                Ok(findings) => findings,
+                Err(Stop::Reading(error)) => {
+                    self.changed(&error);
+                    return Ok(());
+                }
+                Err(Stop::Ephemeral(error)) => {
+                    self.database_done(
+                        index,
+                        started,
+                        None,
+                        vec![database_lost(&error, &dump.name)],
+                    );
+                    return Err(error);
+                }
+            };
+            let compared = self.look(restore, dump, &mut findings).await;
+            match compared {
+                Ok(facts) => self.database_done(index, started, facts, findings),
+                Err(error) => {
+                    findings.push(database_lost(&error, &dump.name));
+                    self.database_done(index, started, None, findings);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares, analyzes and measures what was restored.
+    async fn look(
+        &mut self,
+        restore: &Restore<'_>,
+        dump: &backup::DatabaseDump,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Option<(compare::Comparison, u64)>, EphemeralError> {
+        let is_there = !findings.iter().any(|finding| {
+            matches!(
+                finding.code,
+                FindingCode::DatabaseNotCreated
+                    | FindingCode::LocaleMissing
+                    | FindingCode::PsqlTooOld
+            )
+        });
+        if !is_there {
+            return Ok(None);
+        }
+        let session = restore.cluster.session(&dump.name).await?;
+        let mut comparison = match compare::compare(&session, dump).await {
+            Ok(comparison) => comparison,
+            Err(error) => return Err(restore.cluster.why_lost(&error).await),
+        };
+        let mut found = std::mem::take(&mut comparison.findings);
+        found.extend(restore::analyze(&session).await);
+        for finding in &mut found {
+            finding.database = Some(dump.name.clone());
+        }
+        findings.extend(found);
+        for (kind, count) in &comparison.not_compared {
+            *self.not_compared.entry(kind.clone()).or_insert(0) += count;
+        }
+        if comparison.tables_unknown > 0 {
+            self.report.not_tested.push(format!(
+                "{}: rows of {} (the dump's form does not let them be counted)",
+                dump.name,
+                counted(comparison.tables_unknown, "table")
+            ));
+        }
+        match crate::postgres::catalog::database_bytes(&session).await {
+            Ok(bytes) => Ok(Some((comparison, bytes))),
+            Err(error) => Err(restore.cluster.why_lost(&error).await),
+        }
+    }
+
+    fn database_done(
+        &mut self,
+        index: usize,
+        started: Instant,
+        facts: Option<(compare::Comparison, u64)>,
+        findings: Vec<Finding>,
+    ) {
+        for finding in &findings {
+            self.events.send(RunEvent::Found(finding.clone()));
+        }
+        let report = &mut self.report.databases[index];
+        report.findings.extend(findings);
+        let progress = match facts {
+            Some((comparison, bytes)) => {
+                report.restored_bytes = Some(bytes);
+                report.entries_compared = comparison.entries;
+                report.tables_compared = comparison.tables;
+                DatabaseProgress::Compared
+            }
+            None => DatabaseProgress::NotTried,
+        };
+        report.outcome = judge_database(progress, &report.findings);
+        report.duration_seconds = started.elapsed().as_secs_f64();
+        self.events.send(RunEvent::DatabaseFinished {
+            name: report.name.clone(),
+            outcome: report.outcome,
+            took: started.elapsed(),
+            bytes: report.archive_bytes,
+            restored_bytes: report.restored_bytes,
+        });
+    }
+}
+
+fn database_lost(error: &EphemeralError, database: &str) -> Finding {
+    let mut finding = Finding::new(error.code(), error.to_string());
+    finding.cause = error.cause().map(|cause| crate::text::one_line(&cause, 1_000));
+    finding.in_database(database.to_owned())
+}

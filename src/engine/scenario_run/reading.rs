@@ -1,0 +1,155 @@
+//! The first part of a run: the backup is read, and what will be done is planned.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Ended, ScenarioRun};
+use crate::backup::{self, BackupInventory};
+use crate::event::{Preflight, RunEvent};
+use crate::finding::{Finding, FindingClass, FindingCode};
+use crate::outcome::{
+    BackupFacts, DatabaseOutcome, DatabaseProgress, DatabaseReport, judge_database,
+};
+use crate::plan::{self, RestorePlan};
+use crate::text::{ByteCount, counted};
+
+impl ScenarioRun<'_> {
+    pub(super) async fn read_backup(&mut self) -> Result<Arc<BackupInventory>, Ended> {
+        let (events, path) = (self.events.clone(), self.scenario.backup.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let mut last = Instant::now();
+            backup::inspect(&path, &mut |done, total| {
+                if last.elapsed() > Duration::from_millis(200) {
+                    last = Instant::now();
+                    events.send(RunEvent::BackupReading { done, total });
+                }
+            })
+        });
+        let inventory = match read.await {
+            Ok(inventory) => Arc::new(inventory),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        self.report.backup = BackupFacts {
+            path: inventory.path.to_string(),
+            format: inventory.format.as_str().to_owned(),
+            bytes: inventory.bytes,
+            sha256: inventory.sha256.clone(),
+            created_at: inventory.created_at.clone(),
+            server_version: inventory.server_version().map(ToString::to_string),
+            bytes_read: inventory.bytes_read,
+        };
+        self.inventory = Some(Arc::clone(&inventory));
+        self.take_inventory(&inventory);
+        Ok(inventory)
+    }
+
+    /// Findings of the reading go where they belong; databases that are missing get a row too.
+    fn take_inventory(&mut self, inventory: &BackupInventory) {
+        let own = inventory.findings.iter();
+        let globals = inventory.globals.iter().flat_map(|globals| &globals.findings);
+        for finding in own.chain(globals).cloned() {
+            self.find(finding);
+        }
+        let lost: BTreeSet<String> = self
+            .report
+            .findings
+            .iter()
+            .filter(|finding| {
+                finding.class == FindingClass::Backup || finding.class == FindingClass::Environment
+            })
+            .filter_map(|finding| finding.database.clone())
+            .filter(|name| !inventory.databases.iter().any(|dump| dump.name == *name))
+            .collect();
+        for dump in &inventory.databases {
+            for finding in &dump.findings {
+                self.events.send(RunEvent::Found(finding.clone()));
+            }
+        }
+        let bad_dumps = inventory.databases.iter().filter(|dump| !is_sound(&dump.findings)).count();
+        let backup_is_bad = !is_sound(&inventory.findings);
+        if inventory.bytes > 0 {
+            let path_is_fine = inventory.outer_is_sound && !backup_is_bad;
+            let detail =
+                format!("{} read, {}", ByteCount(inventory.bytes_read), inventory.format.as_str());
+            self.preflight(Preflight::ArchiveIntegrity, path_is_fine, detail);
+            let total = inventory.databases.len();
+            let detail = if bad_dumps == 0 {
+                format!("{} sound", counted(total, "dump"))
+            } else {
+                format!("{bad_dumps} of {} bad", counted(total, "dump"))
+            };
+            self.preflight(Preflight::DumpValidity, bad_dumps == 0 && total > 0, detail);
+        }
+        for dump in &inventory.databases {
+            self.report.databases.push(DatabaseReport {
+                name: dump.name.clone(),
+                outcome: judge_database(DatabaseProgress::NotTried, &dump.findings),
+                archive_bytes: dump.archive_bytes,
+                restored_bytes: None,
+                duration_seconds: 0.0,
+                entries_compared: 0,
+                tables_compared: 0,
+                findings: dump.findings.clone(),
+            });
+        }
+        for name in lost {
+            let (own, rest): (Vec<Finding>, Vec<Finding>) =
+                std::mem::take(&mut self.report.findings)
+                    .into_iter()
+                    .partition(|finding| finding.database.as_deref() == Some(name.as_str()));
+            // A broken archive is the scenario's finding as well: more than this database is lost.
+            self.report.findings = rest;
+            let of_archive = |finding: &&Finding| {
+                matches!(finding.code, FindingCode::ArchiveTruncated | FindingCode::ArchiveDamaged)
+            };
+            self.report.findings.extend(own.iter().filter(of_archive).cloned());
+            let findings: Vec<Finding> = own.into_iter().filter(|f| !of_archive(&f)).collect();
+            let outcome = if findings.is_empty() {
+                DatabaseOutcome::Failed
+            } else {
+                judge_database(DatabaseProgress::NotTried, &findings)
+            };
+            self.report.databases.push(DatabaseReport {
+                outcome,
+                name,
+                archive_bytes: 0,
+                restored_bytes: None,
+                duration_seconds: 0.0,
+                entries_compared: 0,
+                tables_compared: 0,
+                findings,
+            });
+        }
+    }
+
+    pub(super) fn plan(&mut self, inventory: &BackupInventory) -> Result<RestorePlan, Ended> {
+        let plan = plan::build(self.scenario, inventory);
+        self.report.not_tested.extend(plan.not_tested.iter().cloned());
+        let impossible = !plan.findings.is_empty();
+        for finding in plan.findings.clone() {
+            self.find(finding);
+        }
+        if impossible || !inventory.outer_is_sound || inventory.databases.is_empty() {
+            return Err(Ended);
+        }
+        // What reading has already found out needs no server.
+        let worth: Vec<usize> = plan
+            .databases
+            .iter()
+            .copied()
+            .filter(|&index| is_sound(&inventory.databases[index].findings))
+            .collect();
+        if worth.is_empty() {
+            return Err(Ended);
+        }
+        let weights = worth.iter().map(|&index| inventory.databases[index].archive_bytes).collect();
+        self.events.send(RunEvent::Weighed { weights });
+        self.plan_positions = worth;
+        Ok(plan)
+    }
+}
+
+fn is_sound(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.class == FindingClass::Notice)
+}

@@ -1,0 +1,203 @@
+//! The second part of a run: an engine is chosen, and a server started, possessed and judged.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Ended, ScenarioRun};
+use crate::engine::cluster::{Cluster, random_role};
+use crate::ephemeral::ledger::Ledger;
+use crate::ephemeral::{self, EngineChoice, EngineRequest, Selected, StartRequest};
+use crate::event::{Preflight, RunEvent};
+use crate::finding::{Finding, FindingCode};
+use crate::outcome::{DiskFacts, EngineFacts, IsolationFacts};
+use crate::plan::RestorePlan;
+use crate::text::ByteCount;
+
+/// How long a killed run's things may stay before anybody may remove them.
+const EXPIRY: SignedDuration = SignedDuration::from_hours(24);
+
+impl ScenarioRun<'_> {
+    pub(super) async fn start(&mut self, plan: &RestorePlan) -> Result<(Selected, String), Ended> {
+        let engine = self.options.engine.or_else(|| {
+            self.scenario.engine.as_deref().map(|engine| match engine {
+                "docker" => EngineChoice::Docker,
+                "local" => EngineChoice::Local,
+                _ => EngineChoice::Auto,
+            })
+        });
+        let request = EngineRequest {
+            choice: engine.unwrap_or_default(),
+            image: self.options.image.clone().or_else(|| self.scenario.image.clone()),
+            major: plan.major,
+            pg_bindir: self.options.pg_bindir.clone(),
+            trust_dump: self.options.trust_dump,
+        };
+        let selected = match ephemeral::select(&request).await {
+            Ok(selected) => selected,
+            Err(error) => {
+                self.preflight(Preflight::Tools, false, error.to_string());
+                self.ephemeral(&error);
+                return Err(Ended);
+            }
+        };
+        self.events.send(RunEvent::ClusterStarting {
+            engine: selected.kind.as_str(),
+            source: selected.source.clone(),
+            reason: selected.reason.clone(),
+        });
+        let bootstrap = plan.bootstrap_role.clone().unwrap_or_else(random_role);
+        let request = StartRequest {
+            run_id: self.options.run_id.clone(),
+            scenario: self.scenario.name.clone(),
+            superuser: bootstrap.clone(),
+            settings: Vec::new(),
+            expires_at: Timestamp::now().checked_add(EXPIRY).unwrap_or(Timestamp::MAX),
+        };
+        // On a task of its own: a signal that comes between the creation of a sandbox and the
+        // moment we hold it must not lose it.
+        let home = self.options.home.clone();
+        let starting = self.starting.insert(tokio::spawn(async move {
+            let ledger = Ledger::open(&home)?;
+            let sandbox = ephemeral::start(&selected, request, &ledger).await?;
+            Ok((selected, sandbox))
+        }));
+        let started = starting.await;
+        self.starting = None;
+        let started = match started {
+            Ok(started) => started,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        match started {
+            Ok((selected, sandbox)) => {
+                self.sandbox = Some(Arc::from(sandbox));
+                Ok((selected, bootstrap))
+            }
+            Err(error) => {
+                self.preflight(Preflight::Tools, false, error.to_string());
+                self.ephemeral(&error);
+                Err(Ended)
+            }
+        }
+    }
+
+    pub(super) async fn take_cluster(
+        &mut self,
+        selected: &Selected,
+        plan: &RestorePlan,
+        bootstrap: &str,
+    ) -> Result<Cluster, Ended> {
+        let Some(sandbox) = self.sandbox.clone() else { return Err(Ended) };
+        let started = self.phase.1;
+        let cluster = match Cluster::take(Arc::clone(&sandbox), bootstrap).await {
+            Ok(cluster) => cluster,
+            Err(error) => {
+                self.preflight(Preflight::Tools, false, error.to_string());
+                self.ephemeral(&error);
+                return Err(Ended);
+            }
+        };
+        let isolation = match sandbox.isolation().await {
+            Ok(isolation) => isolation,
+            Err(error) => {
+                self.ephemeral(&error);
+                return Err(Ended);
+            }
+        };
+        let identity = sandbox.identity();
+        self.report.engine = Some(EngineFacts {
+            kind: sandbox.kind().as_str().to_owned(),
+            image: identity.image,
+            image_digest: identity.image_digest,
+            server_version: cluster.server_version.to_string(),
+            reason: selected.reason.clone(),
+            isolation: IsolationFacts {
+                boundary: isolation.boundary,
+                network_isolated: isolation.network_isolated,
+                facts: isolation.facts,
+            },
+        });
+        if !isolation.network_isolated && !self.options.trust_dump {
+            self.find(Finding::new(FindingCode::IsolationUnavailable, "the sandbox has a network"));
+            return Err(Ended);
+        }
+        self.judge_server(&cluster, selected, plan)?;
+        self.judge_space(&cluster, plan).await?;
+        self.events.send(RunEvent::ClusterStarted {
+            took: started.elapsed(),
+            server_version: cluster.server_version.to_string(),
+        });
+        Ok(cluster)
+    }
+
+    fn judge_server(
+        &mut self,
+        cluster: &Cluster,
+        selected: &Selected,
+        plan: &RestorePlan,
+    ) -> Result<(), Ended> {
+        let has = cluster.server_version.major().unwrap_or(0);
+        let inventory = self.inventory.clone();
+        let needs = inventory.as_ref().and_then(|inventory| inventory.needs_major()).unwrap_or(0);
+        let source = inventory
+            .as_ref()
+            .and_then(|inventory| inventory.server_version()?.major())
+            .unwrap_or(plan.major);
+        let detail = format!(
+            "{} {}, PostgreSQL {}",
+            if selected.kind == ephemeral::EngineKind::Docker { "image" } else { "programs in" },
+            selected.source,
+            cluster.server_version.number()
+        );
+        self.preflight(Preflight::Tools, has >= needs, detail);
+        if has < needs {
+            self.find(
+                Finding::new(
+                    FindingCode::ServerTooOld,
+                    format!("the backup needs PostgreSQL {needs} or newer, the server is {has}"),
+                )
+                .on(selected.source.clone()),
+            );
+            return Err(Ended);
+        }
+        if has > source {
+            self.report.not_tested.push(format!(
+                "the source's major version: PostgreSQL {source} was restored into {has}, which tests an upgrade"
+            ));
+        }
+        Ok(())
+    }
+
+    async fn judge_space(&mut self, cluster: &Cluster, plan: &RestorePlan) -> Result<(), Ended> {
+        let free = cluster.free_bytes().await;
+        let work_dir = self.sandbox.as_ref().map(|sandbox| sandbox.work_dir().to_owned());
+        self.report.disk = DiskFacts { temp_path: work_dir, peak_bytes: None, free_bytes: free };
+        let needed = ByteCount(plan.space_bytes);
+        let Some(free) = free else {
+            self.report
+                .not_tested
+                .push("disk space: the sandbox does not say how much is free".to_owned());
+            return Ok(());
+        };
+        let detail = format!("{needed} needed, {} free", ByteCount(free));
+        self.preflight(Preflight::DiskSpace, free >= plan.space_bytes, detail.clone());
+        if free < plan.space_bytes {
+            self.find(
+                Finding::new(FindingCode::DiskFull, "too little space for the restore")
+                    .because(detail),
+            );
+            return Err(Ended);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn measure_disk(&mut self, cluster: &Cluster) {
+        let now = cluster.free_bytes().await;
+        self.report.disk.peak_bytes = self
+            .report
+            .disk
+            .free_bytes
+            .zip(now)
+            .map(|(before, after)| before.saturating_sub(after));
+    }
+}
