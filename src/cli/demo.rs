@@ -6,9 +6,11 @@ use std::fs;
 
 use camino::Utf8PathBuf;
 use clap::Args;
+use tokio_util::sync::CancellationToken;
 
 use super::run::run_scenarios;
 use super::settings::{self, ReportArgs, RunArgs};
+use super::signals;
 use crate::engine::sample;
 use crate::ephemeral::EngineChoice;
 use crate::outcome::ExitCode;
@@ -36,11 +38,17 @@ pub(super) fn run(command: &DemoCommand) -> ExitCode {
     }
     let Some(runtime) = settings::runtime() else { return ExitCode::Errored };
     println!("Making a sample cluster archive on a throwaway server …");
-    let made = runtime.block_on(sample::make(folder, &command.args.options()));
+    let made = runtime.block_on(async {
+        let cancel = CancellationToken::new();
+        let received = signals::listen(&cancel);
+        let made = sample::make(folder, &command.args.options(), &cancel).await;
+        (made, received.ok().and_then(|received| received.exit_code()))
+    });
     runtime.shutdown_background();
     let made = match made {
-        Ok(made) => made,
-        Err(error) => {
+        (Ok(made), None) => made,
+        (_, Some(signalled)) => return signalled,
+        (Err(error), None) => {
             eprintln!("error: {error}");
             for line in error.help() {
                 eprintln!("  {line}");

@@ -84,6 +84,9 @@ fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<Stri
             };
             format!("  {} {name:<18} {}", style.mark(*passed), one_line(detail, 200))
         }
+        RunEvent::ClusterStarting { engine, reason, .. } => {
+            format!("  · {:<18} {engine}: {}", "engine", one_line(reason, 300))
+        }
         RunEvent::ClusterStarted { took, .. } => {
             format!("  {} {:<18} in {}", style.mark(true), "server ready", duration(*took))
         }
@@ -138,7 +141,6 @@ fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<Stri
         }
         RunEvent::BackupReading { .. }
         | RunEvent::Weighed { .. }
-        | RunEvent::ClusterStarting { .. }
         | RunEvent::DatabaseStarted { .. }
         | RunEvent::DatabaseFed { .. } => return None,
     })

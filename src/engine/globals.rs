@@ -112,8 +112,9 @@ pub(super) async fn placeholders(
         if role == restore.bootstrap {
             continue;
         }
-        // Without any right of its own, and unable to log in.
-        make(restore, format!("create role {}", quote_identifier(role))).await?;
+        // Only a superuser may own an event trigger, a foreign-data wrapper or a publication of
+        // all tables; nothing in the dump tells which role was one. Nobody can log in as it.
+        make(restore, format!("create role {} superuser nologin", quote_identifier(role))).await?;
     }
     if plan.placeholder_tablespaces.is_empty() {
         return Ok(());

@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 
 use super::cluster::{open, until_ready};
 use super::programs::collect_into;
@@ -111,7 +112,11 @@ impl SampleError {
 /// Makes the archive, its sidecar included, in `folder`.
 ///
 /// The throwaway server is removed whatever happens, a signal included.
-pub async fn make(folder: &Utf8Path, options: &RunOptions) -> Result<Sample, SampleError> {
+pub async fn make(
+    folder: &Utf8Path,
+    options: &RunOptions,
+    cancel: &CancellationToken,
+) -> Result<Sample, SampleError> {
     let selected = select(options).await?;
     let request = StartRequest {
         run_id: options.run_id.clone(),
@@ -125,8 +130,9 @@ pub async fn make(folder: &Utf8Path, options: &RunOptions) -> Result<Sample, Sam
     let ledger = Ledger::open(&options.home)?;
     let sandbox: Arc<dyn Sandbox> = ephemeral::start(&selected, request, &ledger).await?.into();
     let made = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(SampleError::Cancelled),
         made = fill_and_dump(&*sandbox, folder) => made,
-        _ = tokio::signal::ctrl_c() => Err(SampleError::Cancelled),
     };
     let removal = sandbox.remove().await;
     let (databases, version) = made?;

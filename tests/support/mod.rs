@@ -21,7 +21,7 @@ pub const SOURCE_SQL: &str = include_str!("../fixtures/source.sql");
 
 /// Where fixtures are kept between tests; made once.
 fn fixtures() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures-v3");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures-v4");
     fs::create_dir_all(&folder).unwrap();
     folder
 }
