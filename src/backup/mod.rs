@@ -1,7 +1,7 @@
 //! Reads backups: knows their formats, checks their bytes, starts nothing and writes nothing.
 //!
 //! [`inspect`] reads a backup once from its first byte to its last and says what is inside and what
-//! is damaged; [`stream`] reads it again and hands out the dumps one after another. Nothing is ever
+//! is damaged; `stream` reads it again and hands out the dumps one after another. Nothing is ever
 //! unpacked on this machine.
 
 mod custom;

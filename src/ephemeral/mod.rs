@@ -1,6 +1,6 @@
 //! Throwaway PostgreSQL servers.
 //!
-//! A [`Sandbox`] is a place where untrusted programs run and out of which nothing gets: a container
+//! A sandbox is a place where untrusted programs run and out of which nothing gets: a container
 //! or a set of kernel namespaces. Its first program is always `server.sh`, which makes a cluster
 //! and runs its server. All that differs between the engines is behind the trait, everything else
 //! is written once, so that the same backup gets the same verdict on both.
