@@ -256,6 +256,20 @@ fn rows_that_break_a_constraint_are_the_backups_fault_and_stay_out_of_reports() 
 }
 
 #[test]
+fn a_dump_that_turns_the_log_down_hides_nothing() {
+    let mut dump = fs::read(fixture(LOCAL_MAJOR).folder.join("dumps/UPPER.sql")).unwrap();
+    let place = find(&dump, "--\n-- PostgreSQL database dump complete");
+    let hidden = "CREATE TABLE t_t (id nowhere);\nSET log_min_messages = panic;\n\
+        SET client_min_messages = error;\nSELECT 1/0;\nSELECT * FROM nowhere;\n";
+    dump.splice(place..place, hidden.bytes());
+    let bench = Bench::new();
+    let ran = bench.verify(&bench.write("UPPER.sql", &dump), "local");
+    assert_bad(&ran, "restore_failed", Some("UPPER"));
+    let unlogged = "2 errors of the server that its log does not hold";
+    assert!(ran.stdout.contains(unlogged), "{}", ran.text());
+}
+
+#[test]
 fn bad_input_gets_one_clear_answer() {
     let good =
         archive(|all| all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql"));

@@ -125,7 +125,7 @@ pub(super) fn of_program(
     program: &str,
     output: &Output,
     dump: &DatabaseDump,
-    explained: bool,
+    logged: u64,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     let member = format!("member {}", dump.member);
@@ -160,11 +160,22 @@ pub(super) fn of_program(
             Finding::new(FindingCode::DiskFull, "no space left for the restore").on(member.clone()),
         );
     }
-    let has_errors = output.stderr.contains("ERROR:") || output.stderr.contains("FATAL:");
-    if findings.is_empty() && !explained && (output.status != 0 || has_errors) {
+    let unlogged = server_errors(&output.stderr).saturating_sub(logged);
+    if unlogged > 0 {
+        findings.push(
+            Finding::new(
+                FindingCode::RestoreFailed,
+                format!(
+                    "{program} reported {} of the server that its log does not hold",
+                    crate::text::counted(usize::try_from(unlogged).unwrap_or(usize::MAX), "error")
+                ),
+            )
+            .on(member.clone())
+            .because("the dump turns the server's log down for its own session"),
+        );
+    }
+    if findings.is_empty() && logged == 0 && output.status != 0 {
         let last = output.stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("");
-        // A server error's text may carry data; the server's log, which would tell, holds none.
-        let cause = if has_errors { "it reported an error of the server" } else { last };
         findings.push(
             Finding::new(
                 FindingCode::RestoreFailed,
@@ -174,10 +185,24 @@ pub(super) fn of_program(
                 ),
             )
             .on(member)
-            .because(one_line(cause, 300)),
+            .because(one_line(last, 300)),
         );
     }
     findings
+}
+
+/// Errors of the server that a program has passed on. A session can turn the log down, but not this:
+/// `client_min_messages` goes no higher than `error`.
+pub(super) fn server_errors(stderr: &str) -> u64 {
+    let is_error = |line: &&str| {
+        [": ERROR:  ", ": FATAL:  ", ": PANIC:  "].iter().any(|mark| line.contains(mark))
+    };
+    stderr.lines().filter(is_error).count() as u64
+}
+
+/// How many errors the server's messages stand for.
+pub(super) fn logged_errors(messages: &[ServerMessage]) -> u64 {
+    messages.iter().map(|message| message.count).sum()
 }
 
 #[cfg(test)]

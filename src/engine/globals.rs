@@ -41,14 +41,16 @@ pub(super) async fn restore(
     let messages = restore.new_messages().await?;
     let background = Background { is_cluster: true, bootstrap: restore.bootstrap, entries: &[] };
     let mut findings = diagnosis::of_messages(&messages, &background, &BTreeMap::new());
-    let unexplained = output.status != 0 && messages.is_empty();
-    if unexplained {
+    let logged = diagnosis::logged_errors(&messages);
+    if diagnosis::server_errors(&output.stderr) > logged || output.status != 0 && logged == 0 {
+        let message = format!(
+            "psql ended with status {}, and the server's log does not say why",
+            output.status
+        );
+        let last = output.stderr.lines().rfind(|line| !line.contains("ERROR:")).unwrap_or_default();
         findings.push(
-            Finding::new(
-                FindingCode::GlobalsFailed,
-                format!("psql ended with status {}", output.status),
-            )
-            .because(crate::text::one_line(&output.stderr, 300)),
+            Finding::new(FindingCode::GlobalsFailed, message)
+                .because(crate::text::one_line(last, 300)),
         );
     }
     Ok(findings.into_iter().map(|finding| of_globals(finding, &globals.member)).collect())

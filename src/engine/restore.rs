@@ -126,8 +126,8 @@ impl Restore<'_> {
         };
         let entries = diagnosis::entries_of_errors(&output.stderr);
         let mut findings = diagnosis::of_messages(&own, &background, &entries);
-        let explained = !own.is_empty();
-        findings.extend(diagnosis::of_program(program, output, dump, explained));
+        let logged = diagnosis::logged_errors(&own);
+        findings.extend(diagnosis::of_program(program, output, dump, logged));
         for finding in &mut findings {
             finding.database = Some(dump.name.clone());
         }
