@@ -107,6 +107,8 @@ async fn start_psql(cluster: &Cluster, database: &str) -> Result<Feeding, Epheme
         "--set=VERBOSITY=terse".to_owned(),
         "--set=SHOW_CONTEXT=never".to_owned(),
         "--output=/dev/null".to_owned(),
+        // Standard input by this name: messages then begin with their line.
+        "--file=-".to_owned(),
         format!("--dbname={}", cluster.conninfo(database)),
     ]);
     let command = Cluster::with_environment(command);
