@@ -272,3 +272,24 @@ fn the_version_is_the_packages() {
         format!("pgdrill {}\n", env!("CARGO_PKG_VERSION"))
     );
 }
+
+#[test]
+fn a_reader_that_goes_away_changes_nothing_about_a_run() {
+    let bench = Bench::new();
+    let path = bench.write("c.tar.gz", &small_archive());
+    let mut child = bench
+        .command()
+        .args(["verify", path.to_str().unwrap(), "--restore-test", "--engine", "local", "--json"])
+        .arg(bench.path("r.json"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(!text.contains("panicked"), "{text}");
+    assert!(fs::read_to_string(bench.path("r.json")).unwrap().contains("\"restorable\""));
+    bench.assert_nothing_left();
+}

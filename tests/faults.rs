@@ -313,6 +313,32 @@ fn bad_input_gets_one_clear_answer() {
 }
 
 #[test]
+fn formats_that_this_version_cannot_restore_are_named_and_never_red_or_green() {
+    let bench = Bench::new();
+    let of = |names: &[&str]| {
+        let members: Vec<_> =
+            names.iter().map(|name| ((*name).to_owned(), b"\\i x\n".to_vec())).collect();
+        tar(&members)
+    };
+    for (file, bytes) in [
+        ("tar-format.tar", of(&["toc.dat", "3344.dat", "restore.sql"])),
+        ("base.tar.gz", gzip(&of(&["backup_label", "PG_VERSION", "base/1/1259"]))),
+        ("c.tar.zst", b"\x28\xb5\x2f\xfd rest".to_vec()),
+        (
+            "mysql.sql",
+            b"-- MySQL dump 10.13  Distrib 8.0.36\n--\nCREATE TABLE `t` (id int);\n".to_vec(),
+        ),
+    ] {
+        let ran = bench.verify(&bench.write(file, &bytes), "local");
+        assert_unknown(&ran, "format_not_supported");
+        assert_eq!(ran.findings().len(), 1, "{file}: {:?}", ran.findings());
+    }
+    fs::create_dir(bench.path("dir")).unwrap();
+    bench.write("dir/toc.dat", b"PGDMP");
+    assert_unknown(&bench.verify(&bench.path("dir"), "local"), "format_not_supported");
+}
+
+#[test]
 fn members_that_would_leave_the_archive_are_refused() {
     let mut header = tar::Header::new_gnu();
     header.set_size(4);

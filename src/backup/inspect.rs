@@ -170,7 +170,11 @@ impl Reading {
                 self.unsafe_member(&name, "neither a file nor a folder");
                 continue;
             }
-            foreign = foreign.or_else(|| foreign_archive(&name));
+            let holds_dumps = self.saw_globals || !self.inventory.databases.is_empty();
+            foreign = foreign_archive(&name).filter(|_| !holds_dumps);
+            if foreign.is_some() {
+                break;
+            }
             let bytes = entry.size();
             self.member(&name, position, bytes, &mut entry)?;
             self.current = None;
@@ -186,10 +190,11 @@ impl Reading {
                 .because("the two blocks of zeros that end a tar archive are missing".to_owned()),
             );
         }
-        if let Some(what) = foreign
-            && self.inventory.databases.is_empty()
-            && !self.saw_globals
-        {
+        if let Some(what) = foreign {
+            // Its other members are its own business: pg_dump's tar format holds a script of psql
+            // commands that is meant for no restore.
+            self.inventory.format = BackupFormat::Unknown;
+            self.inventory.findings.retain(|finding| finding.code != FindingCode::MemberIgnored);
             self.not_supported(what);
         }
         Ok(())
@@ -253,6 +258,7 @@ impl Reading {
             database: database.clone().unwrap_or_else(|| name.to_owned()),
             position,
             bytes,
+            is_named: true,
         };
         match member::read(&place, reader)? {
             Member::Globals { sql, dump } => {
@@ -327,7 +333,13 @@ impl Reading {
             (_, false) => BackupFormat::Plain,
             (_, true) => BackupFormat::PlainGz,
         };
-        let place = MemberPlace { name: &file, database, position: 0, bytes: self.inventory.bytes };
+        let place = MemberPlace {
+            name: &file,
+            database,
+            position: 0,
+            bytes: self.inventory.bytes,
+            is_named: false,
+        };
         self.current = Some((file.clone(), Some(place.database.clone())));
         if let Member::Dump(mut dump) = member::read(&place, reader)? {
             dump.is_gzip = is_gzip;

@@ -34,6 +34,8 @@ pub(crate) struct MemberPlace<'a> {
     pub(crate) database: String,
     pub(crate) position: usize,
     pub(crate) bytes: u64,
+    /// Whether its name says which database it is: a file's name may say anything.
+    pub(crate) is_named: bool,
 }
 
 /// Reads a member to its end.
@@ -173,9 +175,10 @@ fn from_custom(place: &MemberPlace<'_>, custom: CustomDump) -> DatabaseDump {
                 place.name, header.database, place.database
             );
             dump.name.clone_from(&header.database);
-            dump.findings.push(
-                finding(place, FindingCode::NameDiffers, message).in_database(&*header.database),
-            );
+            if place.is_named {
+                let differs = finding(place, FindingCode::NameDiffers, message);
+                dump.findings.push(differs.in_database(&*header.database));
+            }
         }
         if !custom.has_checksums {
             let codec = match header.compression {

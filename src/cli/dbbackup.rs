@@ -3,14 +3,13 @@
 //! Takes `verify … --restore-test`, and hands every other command line to the real dbbackup later
 //! in PATH, so that nobody's backups stop.
 
-#![expect(clippy::print_stderr, reason = "the person must learn why nothing ran")]
-
 use std::ffi::{OsStr, OsString};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::console::complain;
 use crate::outcome::ExitCode;
 
 const NAME: &str = "dbbackup";
@@ -23,14 +22,14 @@ pub(super) fn hand_over(args: &[OsString]) -> Option<ExitCode> {
         return None;
     }
     let Some(real) = real_dbbackup() else {
-        eprintln!(
+        complain(&format!(
             "error: `{NAME}` is a link to pgdrill, which takes `{NAME} verify BACKUP --restore-test`; \
              for everything else there is no real {NAME} later in PATH"
-        );
+        ));
         return Some(ExitCode::Usage);
     };
     let error = Command::new(&real).args(&args[1..]).exec();
-    eprintln!("error: cannot run {}: {error}", real.display());
+    complain(&format!("error: cannot run {}: {error}", real.display()));
     Some(ExitCode::Errored)
 }
 

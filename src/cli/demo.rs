@@ -1,7 +1,5 @@
 //! `pgdrill demo`.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a demo shows what it does")]
-
 use std::fs;
 
 use camino::Utf8PathBuf;
@@ -11,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::run::run_scenarios;
 use super::settings::{self, ReportArgs, RunArgs};
 use super::signals;
+use crate::console::{complain, say};
 use crate::engine::sample;
 use crate::ephemeral::EngineChoice;
 use crate::outcome::ExitCode;
@@ -33,11 +32,11 @@ pub(super) struct DemoCommand {
 pub(super) fn run(command: &DemoCommand) -> ExitCode {
     let folder = &command.dir;
     if let Err(error) = fs::create_dir_all(folder) {
-        eprintln!("error: cannot create the folder `{folder}`: {error}");
+        complain(&format!("error: cannot create the folder `{folder}`: {error}"));
         return ExitCode::Errored;
     }
     let Some(runtime) = settings::runtime() else { return ExitCode::Errored };
-    println!("Making a sample cluster archive on a throwaway server …");
+    say("Making a sample cluster archive on a throwaway server …");
     let made = runtime.block_on(async {
         let cancel = CancellationToken::new();
         let received = signals::listen(&cancel);
@@ -49,29 +48,29 @@ pub(super) fn run(command: &DemoCommand) -> ExitCode {
         (Ok(made), None) => made,
         (_, Some(signalled)) => return signalled,
         (Err(error), None) => {
-            eprintln!("error: {error}");
+            complain(&format!("error: {error}"));
             for line in error.help() {
-                eprintln!("  {line}");
+                complain(&format!("  {line}"));
             }
             return error.exit_code();
         }
     };
-    println!(
+    say(&format!(
         "  {} ({} databases) by PostgreSQL {}, engine {}\n",
         made.archive,
         made.databases,
         made.server_version,
         made.engine.as_str()
-    );
+    ));
     let file = folder.join("demo.yaml");
     if let Err(error) = fs::write(&file, SCENARIO) {
-        eprintln!("error: cannot write `{file}`: {error}");
+        complain(&format!("error: cannot write `{file}`: {error}"));
         return ExitCode::Errored;
     }
     let scenario = match scenario::load(&file) {
         Ok(scenario) => scenario,
         Err(error) => {
-            eprint!("{}", crate::console::show_scenario_error(&error));
+            complain(crate::console::show_scenario_error(&error).trim_end());
             return ExitCode::Internal;
         }
     };
@@ -87,10 +86,13 @@ pub(super) fn run(command: &DemoCommand) -> ExitCode {
     };
     let args = RunArgs { engine: Some(engine), reports, ..command.args.clone() };
     let code = run_scenarios(&[scenario], &args);
-    println!("\nWritten to {folder}/: {}, demo.yaml", made.archive.file_name().unwrap_or_default());
+    say(&format!(
+        "\nWritten to {folder}/: {}, demo.yaml",
+        made.archive.file_name().unwrap_or_default()
+    ));
     for path in args.reports.junit.iter().chain(&args.reports.json) {
-        println!("Report: {path}");
+        say(&format!("Report: {path}"));
     }
-    println!("Again: pgdrill run {file}");
+    say(&format!("Again: pgdrill run {file}"));
     code
 }

@@ -1,7 +1,5 @@
 //! `pgdrill inspect`.
 
-#![expect(clippy::print_stdout, reason = "the table is the command's result")]
-
 use camino::Utf8PathBuf;
 use clap::Args;
 
@@ -21,7 +19,7 @@ pub(super) struct InspectCommand {
 
 pub(super) fn run(command: &InspectCommand) -> ExitCode {
     let inventory = backup::inspect(&command.backup, &mut |_, _| {});
-    print!("{}", console::describe_inventory(&inventory, settings::style()));
+    console::say(console::describe_inventory(&inventory, settings::style()).trim_end());
     let of_dumps = inventory.databases.iter().flat_map(|dump| &dump.findings);
     let of_globals = inventory.globals.iter().flat_map(|globals| &globals.findings);
     let all: Vec<&Finding> = inventory.findings.iter().chain(of_dumps).chain(of_globals).collect();

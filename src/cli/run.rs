@@ -1,7 +1,5 @@
 //! `pgdrill run`, and what every command that runs scenarios shares.
 
-#![expect(clippy::print_stderr, reason = "usage errors are for the person who typed them")]
-
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use jiff::Timestamp;
@@ -10,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::settings::{self, ReportArgs, RunArgs};
 use super::signals;
 use crate::console;
+use crate::console::complain;
 use crate::engine::run_scenario;
 use crate::event::EventSender;
 use crate::finding::{Finding, FindingCode};
@@ -35,7 +34,7 @@ pub(super) fn run(command: &RunCommand) -> ExitCode {
     let files = match scenario_files(&command.scenarios) {
         Ok(files) => files,
         Err(message) => {
-            eprintln!("error: {message}");
+            complain(&format!("error: {message}"));
             return refuse(&command.args.reports, "scenarios", None, message);
         }
     };
@@ -45,7 +44,7 @@ pub(super) fn run(command: &RunCommand) -> ExitCode {
         match scenario::load(file) {
             Ok(scenario) => scenarios.push(scenario),
             Err(error) => {
-                eprint!("{}", console::show_scenario_error(&error));
+                complain(console::show_scenario_error(&error).trim_end());
                 wrong.get_or_insert((file.clone(), error));
             }
         }
@@ -60,7 +59,7 @@ pub(super) fn run(command: &RunCommand) -> ExitCode {
     }
     if let Some(twin) = twin_name(&scenarios) {
         let message = format!("two scenarios are named `{twin}`: names must be unique");
-        eprintln!("error: {message}");
+        complain(&format!("error: {message}"));
         return refuse(&command.args.reports, &twin, None, message);
     }
     run_scenarios(&scenarios, &command.args)
@@ -139,7 +138,7 @@ fn refuse(reports: &ReportArgs, name: &str, file: Option<&Utf8Path>, message: St
         scenarios: vec![scenario],
     };
     for finding in report::write_all(&report, &reports.paths()) {
-        eprintln!("error: {}", finding.message);
+        complain(&format!("error: {}", finding.message));
     }
     ExitCode::Usage
 }
@@ -162,7 +161,7 @@ pub(super) fn run_scenarios(scenarios: &[Scenario], args: &RunArgs) -> ExitCode 
     }
     if let Some(finding) = destinations.first() {
         let cause = finding.cause.clone().unwrap_or_default();
-        eprintln!("error: {}: {cause}", finding.message);
+        complain(&format!("error: {}: {cause}", finding.message));
         return ExitCode::Errored;
     }
     let Some(runtime) = settings::runtime() else { return ExitCode::Errored };
@@ -177,7 +176,7 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
     let received = match signals::listen(&cancel) {
         Ok(received) => received,
         Err(error) => {
-            eprintln!("error: cannot listen for signals: {error}");
+            complain(&format!("error: cannot listen for signals: {error}"));
             return ExitCode::Errored;
         }
     };
@@ -203,7 +202,7 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
     }
     for finding in &unwritten {
         let cause = finding.cause.clone().unwrap_or_default();
-        eprintln!("error: {}: {cause}", finding.message);
+        complain(&format!("error: {}: {cause}", finding.message));
     }
     if !unwritten.is_empty() {
         code = code.worse(ExitCode::Errored);

@@ -7,7 +7,7 @@ use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::console::{ProgressChoice, Style};
+use crate::console::{ProgressChoice, Style, complain};
 use crate::engine::RunOptions;
 use crate::ephemeral::EngineChoice;
 use crate::report::ReportPaths;
@@ -112,10 +112,9 @@ pub(super) fn style() -> Style {
 }
 
 /// The threads that a command runs on; `None`, and a word about it, where there can be none.
-#[expect(clippy::print_stderr, reason = "nothing else could tell it")]
 pub(super) fn runtime() -> Option<tokio::runtime::Runtime> {
     let built = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    built.inspect_err(|error| eprintln!("error: cannot start threads: {error}")).ok()
+    built.inspect_err(|error| complain(&format!("error: cannot start threads: {error}"))).ok()
 }
 
 /// Diagnostics of our own go to standard error, and only where `RUST_LOG` asks for them.

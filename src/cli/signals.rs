@@ -1,13 +1,12 @@
 //! The first signal ends the run in good order, the second at once.
 
-#![expect(clippy::print_stderr, reason = "a person who presses Ctrl+C wants to know what follows")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::console::complain;
 use crate::outcome::ExitCode;
 
 /// Which signal came first.
@@ -42,12 +41,12 @@ pub(super) fn listen(cancel: &CancellationToken) -> std::io::Result<Received> {
             };
             let first = seen.0.compare_exchange(0, which, Ordering::SeqCst, Ordering::SeqCst);
             if first.is_err() {
-                eprintln!("pgdrill: leaving at once; run `pgdrill sweep` to remove what is left");
+                complain("pgdrill: leaving at once; run `pgdrill sweep` to remove what is left");
                 std::process::exit(i32::from(
                     seen.exit_code().unwrap_or(ExitCode::Interrupted).as_u8(),
                 ));
             }
-            eprintln!("pgdrill: ending the run and removing its server; once more leaves at once");
+            complain("pgdrill: ending the run and removing its server; once more leaves at once");
             cancel.cancel();
         }
     });

@@ -1,10 +1,9 @@
 //! `pgdrill sweep`.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the list is the command's result")]
-
 use clap::Args;
 
 use super::settings;
+use crate::console::{complain, say};
 use crate::ephemeral::ledger::Ledger;
 use crate::ephemeral::sweep::{Swept, sweep};
 use crate::outcome::ExitCode;
@@ -17,7 +16,7 @@ pub(super) fn run(_command: &SweepCommand) -> ExitCode {
     let ledger = match Ledger::open(&settings::home()) {
         Ok(ledger) => ledger,
         Err(error) => {
-            eprintln!("error: {error}: {}", error.cause().unwrap_or_default());
+            complain(&format!("error: {error}: {}", error.cause().unwrap_or_default()));
             return ExitCode::Errored;
         }
     };
@@ -25,18 +24,18 @@ pub(super) fn run(_command: &SweepCommand) -> ExitCode {
     let report = runtime.block_on(sweep(&ledger));
     for swept in &report.swept {
         match swept {
-            Swept::Removed(what) => println!("✓ removed {what}"),
+            Swept::Removed(what) => say(&format!("✓ removed {what}")),
             Swept::Stuck { what, leftovers } => {
-                println!("✗ {what} stays: {}", leftovers.join(", "));
+                say(&format!("✗ {what} stays: {}", leftovers.join(", ")));
             }
-            Swept::InUse(what) => println!("  {what} belongs to a run that goes on"),
+            Swept::InUse(what) => say(&format!("  {what} belongs to a run that goes on")),
         }
     }
     if let Some(cause) = &report.docker {
-        println!("  containers were not looked for: {cause}");
+        say(&format!("  containers were not looked for: {cause}"));
     }
     if report.swept.is_empty() {
-        println!("✓ nothing was left");
+        say("✓ nothing was left");
     }
     if report.is_complete() { ExitCode::Success } else { ExitCode::Errored }
 }

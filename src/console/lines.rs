@@ -1,8 +1,6 @@
 //! A run as lines of text, and a backup as a table.
 
-#![expect(clippy::print_stdout, reason = "this is the place that prints")]
-
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -52,6 +50,16 @@ impl Style {
     }
 }
 
+/// A line on standard output. A reader that has gone away (`| head`) changes nothing about a run.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A line on standard error, likewise.
+pub fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Shows events as they come, until the sender is gone.
 pub async fn show(mut events: UnboundedReceiver<RunEvent>, style: Style, choice: ProgressChoice) {
     let mut progress = ProgressView::new(choice);
@@ -64,7 +72,7 @@ pub async fn show(mut events: UnboundedReceiver<RunEvent>, style: Style, choice:
         }
         model.apply(&event);
         if let Some(text) = line_of(&event, &model, style) {
-            progress.suspend(|| println!("{text}"));
+            progress.suspend(|| say(&text));
         }
         progress.update(&event, &model);
     }

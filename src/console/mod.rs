@@ -5,5 +5,5 @@ mod lines;
 mod progress;
 
 pub use diagnostics::show_scenario_error;
-pub use lines::{Style, describe_inventory, show};
+pub use lines::{Style, complain, describe_inventory, say, show};
 pub use progress::ProgressChoice;

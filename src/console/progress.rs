@@ -1,12 +1,11 @@
 //! Progress on standard error: a bar on a terminal, a line now and then on a pipe.
 
-#![expect(clippy::print_stderr, reason = "this is the place that prints")]
-
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::lines::complain;
 use crate::event::RunEvent;
 use crate::progress::ProgressModel;
 use crate::text::ByteCount;
@@ -104,7 +103,7 @@ impl ProgressView {
             Self::Plain { last } => {
                 if last.elapsed() >= LINE_EVERY {
                     *last = Instant::now();
-                    eprintln!("{text}");
+                    complain(&text);
                 }
             }
             Self::None => {}

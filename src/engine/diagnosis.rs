@@ -17,7 +17,8 @@ const LIMIT: usize = 40;
 
 /// Undefined table, column, function, object, schema, key: what a failed statement leaves behind
 /// for those that build on it.
-const CONSEQUENCES: [&str; 7] = ["42P01", "42703", "42883", "42704", "3F000", "42830", "42P10"];
+const CONSEQUENCES: [&str; 8] =
+    ["42P01", "42703", "42883", "42704", "3D000", "3F000", "42830", "42P10"];
 
 /// What the backup says about the objects that errors name.
 pub(super) struct Background<'a> {
@@ -133,6 +134,9 @@ pub(super) fn of_program(
         let Some((_, complaint)) = line.split_once("error: ") else { continue };
         let from_server = complaint.contains("ERROR:") || complaint.starts_with("COPY failed");
         if from_server || complaint.starts_with("could not execute query") {
+            continue;
+        }
+        if logged > 0 && complaint.contains("connection to server") {
             continue;
         }
         let code = if complaint.contains("unsupported version") {
