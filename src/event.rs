@@ -120,6 +120,8 @@ pub enum RunEvent {
         /// How long it took.
         took: Duration,
     },
+    /// The last event of a run: whoever watches may go home.
+    RunEnded,
     /// A scenario ends.
     ScenarioFinished {
         /// Its name.

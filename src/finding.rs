@@ -85,6 +85,8 @@ finding_codes! {
     NoBackupInFolder "no_backup_in_folder" Environment true,
     FormatNotSupported "format_not_supported" Environment true,
     Encrypted "encrypted" Environment true,
+    EndUnmarked "end_unmarked" Environment true,
+    FolderUnusable "folder_unusable" Environment true,
     EngineUnavailable "engine_unavailable" Environment true,
     ImageUnavailable "image_unavailable" Environment true,
     ServerTooOld "server_too_old" Environment true,

@@ -46,6 +46,7 @@ impl ProgressModel {
             | RunEvent::BackupReading { .. }
             | RunEvent::PreflightChecked { .. }
             | RunEvent::Weighed { .. }
+            | RunEvent::RunEnded
             | RunEvent::ClusterStarting { .. }
             | RunEvent::ClusterStarted { .. }
             | RunEvent::GlobalsRestored { .. }

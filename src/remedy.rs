@@ -76,6 +76,13 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             &["Use a cluster archive (.tar.gz, .tar, folder) or a .dump, .sql or .sql.gz file."]
         }
         Code::Encrypted => &["Decrypt the backup to another place and name that file."],
+        Code::EndUnmarked => &[
+            "Make the dump with pg_dump or pg_dumpall: both end their files with a line that says so.",
+        ],
+        Code::FolderUnusable => &[
+            "Check the folder's permissions and free space.",
+            "PGDRILL_HOME names the folder for pgdrill's own state, TMPDIR the one for local servers.",
+        ],
         Code::EngineUnavailable => &[
             "Start a Docker daemon that this account may use, or",
             "install the PostgreSQL server programs of the backup's major version, or a newer one (Debian, Ubuntu: apt install postgresql), or",

@@ -125,7 +125,10 @@ fn databases_are_chosen_by_globs_and_named_as_left_out() {
     assert_eq!(outcomes["latin"], "skipped");
     assert_eq!(outcomes["UPPER"], "skipped");
     let not_tested = ran.scenario()["not_tested"].to_string();
-    assert!(not_tested.contains("latin: left out by the scenario"), "{not_tested}");
+    assert!(
+        not_tested.contains("left out by the scenario") && not_tested.contains("latin"),
+        "{not_tested}"
+    );
 }
 
 #[test]

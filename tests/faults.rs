@@ -494,3 +494,90 @@ fn a_static_verification_never_says_restorable() {
     let ran = bench.run(&["verify", path.to_str().unwrap()]);
     assert_bad(&ran, "dump_truncated", Some("app"));
 }
+
+#[test]
+fn an_archive_that_goes_on_behind_its_end_mark_is_damaged() {
+    let mut all = members(&fixture(LOCAL_MAJOR).folder, Layout::V4);
+    all.retain(|(name, _)| {
+        name.contains("x.sql") || name.contains("dash") || name == "globals.sql"
+    });
+    let whole = tar(&all);
+    // One lost sector: the header of the second dump.
+    let second =
+        whole.windows(16).position(|bytes| bytes.starts_with(b"dumps/x.sql.dump")).unwrap();
+    let mut lost = whole.clone();
+    lost[second..second + 512].fill(0);
+    let bench = Bench::new();
+    let ran = bench.verify(&bench.write("lost.tar", &lost), "local");
+    assert_bad(&ran, "archive_damaged", None);
+    let twice = [gzip(&whole), gzip(&whole)].concat();
+    let ran = bench.verify(&bench.write("twice.tar.gz", &twice), "local");
+    assert_bad(&ran, "archive_damaged", None);
+}
+
+#[test]
+fn rows_without_their_end_mark_are_seen_where_they_swallow_the_next_table() {
+    let dump = "--\n-- PostgreSQL database dump\n--\n\nCREATE TABLE public.a1 (x text);\nCREATE TABLE public.a2 (x text);\n\
+        --\n-- Data for Name: a1; Type: TABLE DATA; Schema: public; Owner: postgres\n--\n\nCOPY public.a1 (x) FROM stdin;\none\n\n\n\
+        --\n-- Data for Name: a2; Type: TABLE DATA; Schema: public; Owner: postgres\n--\n\nCOPY public.a2 (x) FROM stdin;\ntwo\n\\.\n\n\n\
+        --\n-- PostgreSQL database dump complete\n--\n\n";
+    let bench = Bench::new();
+    let ran = bench.verify(&bench.write("swallowed.sql", dump.as_bytes()), "local");
+    assert_bad(&ran, "dump_damaged", Some("swallowed"));
+}
+
+#[test]
+fn a_plain_dump_of_nobody_knows_whom_needs_an_end() {
+    let bench = Bench::new();
+    let ran = bench.verify(
+        &bench.write("own.sql", b"CREATE TABLE t (id int);\nINSERT INTO t VALUES (1);\n"),
+        "local",
+    );
+    assert_unknown(&ran, "end_unmarked");
+}
+
+#[test]
+fn a_dump_under_a_name_that_is_no_databases_is_never_green() {
+    let dump = fs::read(fixture(LOCAL_MAJOR).folder.join("dumps/app.dump")).unwrap();
+    for name in [
+        "dumps/app",
+        "dumps/app.dump.tmp",
+        "dumps/app.bak",
+        "dumps/app/toc.dat",
+        "dumps/app.dump.zst",
+    ] {
+        let bytes = archive(|all| {
+            all.retain(|(name, _)| name.contains("x.sql") || name == "globals.sql");
+            let content =
+                if name.ends_with("zst") { b"\x28\xb5\x2f\xfd".to_vec() } else { dump.clone() };
+            all.push((name.to_owned(), content));
+        });
+        let bench = Bench::new();
+        let ran = bench.verify(&bench.write("c.tar.gz", &bytes), "local");
+        assert_unknown(&ran, "format_not_supported");
+        assert!(ran.stdout.contains(name), "{}", ran.text());
+    }
+}
+
+#[test]
+fn a_pipe_is_refused_at_once() {
+    let bench = Bench::new();
+    let pipe = bench.path("pipe.tar.gz");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_unknown(&bench.verify(&pipe, "local"), "backup_unreadable");
+}
+
+#[test]
+fn a_databases_own_settings_do_not_end_our_sessions() {
+    let mut dump = fs::read(fixture(17).folder.join("dumps/UPPER.sql")).unwrap();
+    let place = find(&dump, "--\n-- PostgreSQL database dump complete");
+    let settings = "ALTER DATABASE \"UPPER\" SET idle_session_timeout = '1ms';\nALTER DATABASE \"UPPER\" SET transaction_timeout = '1ms';\n\
+        CREATE FUNCTION public.no() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$;\n\
+        CREATE EVENT TRIGGER no ON login EXECUTE FUNCTION public.no();\nALTER EVENT TRIGGER no ENABLE ALWAYS;\n";
+    dump.splice(place..place, settings.bytes());
+    let bench = Bench::new();
+    bench.write("UPPER.sql", &dump);
+    let file = bench.write("s.yaml", b"version: 1\nname: s\nbackup: {path: UPPER.sql}\nchecks:\n  - query: {name: rows, database: UPPER, sql: 'select count(*) from \"T\"', equals: 10}\n");
+    let ran = bench.run(&["run", file.to_str().unwrap(), "--engine", "docker"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.text());
+}

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use camino::Utf8Path;
 
 use super::intake::{self, Content, CountingReader, ReadCount, TailReader};
-use super::inventory::{BackupFormat, BackupInventory};
+use super::inventory::{BackupFormat, BackupInventory, DumpFormat};
 use super::member::{self, Member, MemberPlace};
 use super::sidecar;
 use super::{globals, names};
@@ -179,8 +179,24 @@ impl Reading {
             self.member(&name, position, bytes, &mut entry)?;
             self.current = None;
         }
+        if foreign.is_none() {
+            tail.mark_end();
+        }
         io::copy(&mut tail, &mut io::sink())?;
-        if tail.trailing_zeros() < 1024 {
+        if tail.has_data_behind_end() {
+            self.inventory.outer_is_sound = false;
+            self.find(
+                Finding::new(
+                    FindingCode::ArchiveDamaged,
+                    format!("the archive `{}` goes on behind its end mark", self.inventory.path),
+                )
+                .because(
+                    "a block of zeros stands where a member should begin: that member and all \
+                     behind it would be lost"
+                        .to_owned(),
+                ),
+            );
+        } else if tail.trailing_zeros() < 1024 {
             self.inventory.outer_is_sound = false;
             self.find(
                 Finding::new(
@@ -223,7 +239,9 @@ impl Reading {
         let count = ReadCount::default();
         for (position, (name, path)) in members.into_iter().enumerate() {
             report(count.get(), total);
-            let is_dump = name == "globals.sql" || names::database_of_member(&name).is_some();
+            let is_dump = name == "globals.sql"
+                || name.starts_with("dumps/")
+                || names::database_of_member(&name).is_some();
             if !is_dump {
                 continue;
             }
@@ -278,7 +296,10 @@ impl Reading {
                     .on(format!("member {name}")),
                 );
             }
-            Member::Dump(_) | Member::Unsupported(_) | Member::Other => {
+            Member::Dump(dump) if dump.format == DumpFormat::Custom => self.unnamed_dump(name),
+            Member::Unsupported(_) => self.unnamed_dump(name),
+            Member::Other if name.starts_with("dumps/") => self.unnamed_dump(name),
+            Member::Dump(_) | Member::Other => {
                 self.find(
                     Finding::new(
                         FindingCode::MemberIgnored,
@@ -290,6 +311,19 @@ impl Reading {
         }
         // Whatever the reader left is part of the archive's bytes.
         io::copy(reader, &mut io::sink()).map(drop)
+    }
+
+    /// A dump whose name is no database's: `dumps/x`, `dumps/x.dump.tmp`, `dumps/x/toc.dat`. What is
+    /// in it would not be restored, and might be the only dump of its database.
+    fn unnamed_dump(&mut self, name: &str) {
+        self.find(
+            Finding::new(
+                FindingCode::FormatNotSupported,
+                format!("the member `{name}` holds data, and is not named as a dump of a database"),
+            )
+            .on(format!("member {name}"))
+            .because("dumps are named DATABASE.dump, DATABASE.sql or DATABASE.sql.gz"),
+        );
     }
 
     fn single(&mut self, content: Content, reader: &mut dyn Read, is_gzip: bool) -> io::Result<()> {

@@ -133,12 +133,23 @@ impl<R: Read> Read for CountingReader<R> {
 pub(crate) struct TailReader<R> {
     inner: R,
     zeros: u64,
-    total: u64,
+    has_ended: bool,
+    data_behind_end: bool,
 }
 
 impl<R: Read> TailReader<R> {
     pub(crate) fn new(inner: R) -> Self {
-        Self { inner, zeros: 0, total: 0 }
+        Self { inner, zeros: 0, has_ended: false, data_behind_end: false }
+    }
+
+    /// From here on nothing but zeros may follow: the archive's own end mark has been read.
+    pub(crate) fn mark_end(&mut self) {
+        self.has_ended = true;
+    }
+
+    /// Whether something else followed: members behind a lost header, or a second archive.
+    pub(crate) fn has_data_behind_end(&self) -> bool {
+        self.data_behind_end
     }
 
     /// How many zero bytes the stream ended with, as far as it has been read.
@@ -152,10 +163,12 @@ impl<R: Read> Read for TailReader<R> {
         let count = self.inner.read(buffer)?;
         let seen = &buffer[..count];
         match seen.iter().rposition(|&byte| byte != 0) {
-            Some(last) => self.zeros = (count - last - 1) as u64,
+            Some(last) => {
+                self.zeros = (count - last - 1) as u64;
+                self.data_behind_end |= self.has_ended;
+            }
             None => self.zeros += count as u64,
         }
-        self.total += count as u64;
         Ok(count)
     }
 }
@@ -184,6 +197,14 @@ pub(crate) fn folder_members(folder: &Utf8Path) -> io::Result<Vec<(String, Utf8P
         }
         for entry in fs::read_dir(&place)? {
             let entry = entry?;
+            if !prefix.is_empty()
+                && entry.file_type()?.is_dir()
+                && let Ok(toc) = Utf8PathBuf::from_path_buf(entry.path().join("toc.dat"))
+                && toc.is_file()
+            {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                found.push((format!("{prefix}{name}/toc.dat"), toc));
+            }
             if entry.file_type()?.is_file()
                 && let Ok(path) = Utf8PathBuf::from_path_buf(entry.path())
             {
@@ -199,6 +220,13 @@ pub(crate) fn folder_members(folder: &Utf8Path) -> io::Result<Vec<(String, Utf8P
 /// Size and time of change of each file, to notice one that is still being written.
 pub(crate) fn identity(path: &Utf8Path) -> io::Result<Vec<(Utf8PathBuf, u64, i64)>> {
     let metadata = fs::metadata(path)?;
+    if !metadata.is_dir() && !metadata.is_file() {
+        // A pipe or a device has no end that could be checked, and opening one may wait for ever.
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is neither a file nor a folder",
+        ));
+    }
     if !metadata.is_dir() {
         return Ok(vec![(
             path.to_path_buf(),

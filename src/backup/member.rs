@@ -188,8 +188,7 @@ fn from_custom(place: &MemberPlace<'_>, custom: CustomDump) -> DatabaseDump {
                 Compression::Zstd => "zstd",
             };
             dump.not_tested.push(format!(
-                "{}: custom format with {codec} has no checksum, a flipped bit that still restores is not seen",
-                dump.name
+                "custom format with {codec} has no checksum, a flipped bit that still restores is not seen"
             ));
         }
     }
@@ -255,15 +254,12 @@ fn from_plain(place: &MemberPlace<'_>, plain: PlainDump) -> DatabaseDump {
         dump.creates_database = true;
         dump.name.clone_from(&connect.database);
     } else {
-        dump.not_tested.push(format!(
-            "{}: a plain dump carries no owner, encoding or settings of its database",
-            dump.name
-        ));
+        dump.not_tested
+            .push("a plain dump carries no owner, encoding or settings of its database".to_owned());
     }
-    dump.not_tested.push(format!(
-        "{}: a plain dump has no checksum, a changed value that still loads is not seen",
-        dump.name
-    ));
+    dump.not_tested.push(
+        "a plain dump has no checksum, a changed value that still loads is not seen".to_owned(),
+    );
     dump.entries = plain.entries;
     dump
 }
@@ -339,7 +335,14 @@ pub(crate) fn plain_damage(place: &MemberPlace<'_>, plain: &PlainDump, found: &m
             ))
             .on(object),
         );
-    } else if !plain.trailer && has_trailer(plain.flavour) {
+    } else if !plain.trailer && !has_trailer(plain.flavour) {
+        let message = format!("nothing says that the dump `{}` is whole", place.name);
+        found.push(
+            finding(place, FindingCode::EndUnmarked, message).because(
+                "its writer is not known, and the line that ends pg_dump's files is missing",
+            ),
+        );
+    } else if !plain.trailer {
         found.push(
             truncated(format!("the dump `{}` ends between two statements", place.name)).because(
                 "its last line, `PostgreSQL database dump complete`, is missing".to_owned(),
@@ -349,6 +352,13 @@ pub(crate) fn plain_damage(place: &MemberPlace<'_>, plain: &PlainDump, found: &m
     if let Some(offset) = plain.nul_at {
         let message = format!("the dump `{}` holds bytes that no dump holds", place.name);
         found.push(damaged(message).on(format!("byte {offset} of member {}", place.name)));
+    }
+    if let Some((table, line)) = &plain.swallowed {
+        let message = format!(
+            "in `{}` the rows of `{table}` have no end mark: they run into what follows",
+            place.name
+        );
+        found.push(damaged(message).on(format!("TABLE DATA {table}, line {line}")));
     }
     if let Some((table, line)) = &plain.copy_shape {
         let message = format!("a row of `{table}` in `{}` has not the table's columns", place.name);

@@ -10,7 +10,7 @@ use super::signals;
 use crate::console;
 use crate::console::complain;
 use crate::engine::run_scenario;
-use crate::event::EventSender;
+use crate::event::{EventSender, RunEvent};
 use crate::finding::{Finding, FindingCode};
 use crate::outcome::{
     BackupFacts, CleanupFacts, DiskFacts, ExitCode, Expectation, Objectives, REPORT_SCHEMA,
@@ -188,7 +188,8 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
     for scenario in scenarios {
         ran.push(run_scenario(scenario, &options, &events, &cancel).await);
     }
-    drop(events);
+    // Not when every sender is gone: a thread that waits for a dead file system holds one for ever.
+    events.send(RunEvent::RunEnded);
     let _ = shown.await;
     let finished = Timestamp::now();
     let run = facts(options.run_id.clone(), started, finished);

@@ -60,12 +60,15 @@ pub fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// Shows events as they come, until the sender is gone.
+/// Shows events as they come, until the run has ended.
 pub async fn show(mut events: UnboundedReceiver<RunEvent>, style: Style, choice: ProgressChoice) {
     let mut progress = ProgressView::new(choice);
     let mut model = ProgressModel::default();
     let mut weights = Vec::new();
     while let Some(event) = events.recv().await {
+        if matches!(event, RunEvent::RunEnded) {
+            break;
+        }
         if let RunEvent::Weighed { weights: announced } = &event {
             weights.clone_from(announced);
             model = ProgressModel::new(&weights);
@@ -149,6 +152,7 @@ fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<Stri
         }
         RunEvent::BackupReading { .. }
         | RunEvent::Weighed { .. }
+        | RunEvent::RunEnded
         | RunEvent::DatabaseStarted { .. }
         | RunEvent::DatabaseFed { .. } => return None,
     })
@@ -167,7 +171,8 @@ fn verdict_line(judgement: Judgement, (restored, total): (usize, usize), style: 
             style.doubtful(&format!("RESTORABLE, WITH EXPECTED FAILURES: {databases}"))
         }
         (Verdict::NotRestorable, _) => {
-            style.bad(&format!("✗ Backup is NOT RESTORABLE: {databases}"))
+            let but = if restored == total && total > 0 { " restored, but see above" } else { "" };
+            style.bad(&format!("✗ Backup is NOT RESTORABLE: {databases}{but}"))
         }
         (Verdict::Inconclusive, _) => {
             style.doubtful(&format!("INCONCLUSIVE: nothing can be said about this backup, {databases}"))

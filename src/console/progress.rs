@@ -89,6 +89,7 @@ impl ProgressView {
             RunEvent::ScenarioStarted { .. }
             | RunEvent::PreflightChecked { .. }
             | RunEvent::Weighed { .. }
+            | RunEvent::RunEnded
             | RunEvent::ClusterStarted { .. }
             | RunEvent::GlobalsRestored { .. }
             | RunEvent::CheckFinished { .. }

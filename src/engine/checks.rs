@@ -27,7 +27,7 @@ pub(super) async fn run(
         return Ok(());
     }
     let role = random_role();
-    let major = cluster.server_version.major().unwrap_or(0);
+    let major = cluster.major();
     if let Err(error) = check_session::make_reader(&cluster.admin, &role, major).await {
         return Err(cluster.why_lost(&error).await);
     }

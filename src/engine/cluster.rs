@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::programs::{Output, run};
 use crate::backup::PostgresVersion;
 use crate::ephemeral::{EphemeralError, ExecCommand, Sandbox, SandboxState};
-use crate::postgres::{LogReader, READER_OPTIONS, SUPERUSER_OPTIONS, Session, SessionError};
+use crate::postgres::{LogReader, Session, SessionError, reader_options, superuser_options};
 use crate::text::{quote_conninfo, quote_identifier};
 
 /// A server that is not ready by then will not be.
@@ -94,7 +94,7 @@ impl Cluster {
 
     /// A session of our superuser.
     pub(super) async fn session(&self, database: &str) -> Result<Session, EphemeralError> {
-        open(&*self.sandbox, &self.superuser, database).await
+        open_with(&*self.sandbox, &self.superuser, database, &superuser_options(self.major())).await
     }
 
     /// A session of a role that may only read.
@@ -103,7 +103,7 @@ impl Cluster {
         role: &str,
         database: &str,
     ) -> Result<Session, EphemeralError> {
-        open_with(&*self.sandbox, role, database, READER_OPTIONS).await
+        open_with(&*self.sandbox, role, database, &reader_options(self.major())).await
     }
 
     /// The path of one of PostgreSQL's own programs.
@@ -127,10 +127,10 @@ impl Cluster {
     }
 
     /// What PostgreSQL's programs get as environment.
-    pub(super) fn with_environment(command: ExecCommand) -> ExecCommand {
+    pub(super) fn with_environment(&self, command: ExecCommand) -> ExecCommand {
         command
             .env("LC_ALL", "C")
-            .env("PGOPTIONS", SUPERUSER_OPTIONS)
+            .env("PGOPTIONS", &superuser_options(self.major()))
             .env("PGAPPNAME", "pgdrill_restore")
             .env("PSQL_HISTORY", "/dev/null")
             .env("HOME", "/tmp")
@@ -140,6 +140,16 @@ impl Cluster {
     pub(super) fn psql_is_restrictable(&self) -> bool {
         let Some((major, minor)) = self.server_version.major_minor() else { return false };
         major > 17 || RESTRICT_SINCE.iter().any(|&(of, since)| of == major && minor >= since)
+    }
+
+    /// The server's major version.
+    pub(super) fn major(&self) -> u32 {
+        self.server_version.major().unwrap_or(0)
+    }
+
+    /// Whether the server still answers, after a session to one of its databases was lost.
+    pub(super) async fn answers(&self) -> bool {
+        self.admin.execute("select 1").await.is_ok()
     }
 
     /// Free bytes where the server lives.
@@ -170,13 +180,13 @@ fn free_bytes_of(df: &str) -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-/// A superuser's session.
+/// A superuser's session on a server that nothing has been restored into.
 pub(super) async fn open(
     sandbox: &dyn Sandbox,
     user: &str,
     database: &str,
 ) -> Result<Session, EphemeralError> {
-    open_with(sandbox, user, database, SUPERUSER_OPTIONS).await
+    open_with(sandbox, user, database, &superuser_options(0)).await
 }
 
 async fn open_with(

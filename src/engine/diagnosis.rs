@@ -23,14 +23,15 @@ const CONSEQUENCES: [&str; 8] =
 /// What the backup says about the objects that errors name.
 pub(super) struct Background<'a> {
     pub(super) is_cluster: bool,
-    pub(super) bootstrap: &'a str,
+    /// The role that initdb has made, where the statements may make it again.
+    pub(super) bootstrap: Option<&'a str>,
     pub(super) entries: &'a [TocEntry],
 }
 
 impl Background<'_> {
     fn says(&self, kind: &str, name: Option<&str>) -> ArchiveSays {
         let bare = name.map(|name| name.rsplit('.').next().unwrap_or(name));
-        if kind == "role" && name == Some(self.bootstrap) {
+        if kind == "role" && name.is_some() && name == self.bootstrap {
             return ArchiveSays::BootstrapRole;
         }
         let upper = kind.to_ascii_uppercase();
@@ -225,7 +226,7 @@ mod tests {
     }
 
     const CLUSTER: Background<'static> =
-        Background { is_cluster: true, bootstrap: "postgres", entries: &[] };
+        Background { is_cluster: true, bootstrap: Some("postgres"), entries: &[] };
 
     #[test]
     fn three_hundred_errors_after_one_missing_extension_are_one_finding() {

@@ -39,7 +39,8 @@ pub(super) async fn restore(
     let output = restore.plain(&feed, &mut dumps).await?;
     allow_tablespaces(restore, false).await?;
     let messages = restore.new_messages().await?;
-    let background = Background { is_cluster: true, bootstrap: restore.bootstrap, entries: &[] };
+    let background =
+        Background { is_cluster: true, bootstrap: Some(restore.bootstrap), entries: &[] };
     let mut findings = diagnosis::of_messages(&messages, &background, &BTreeMap::new());
     let logged = diagnosis::logged_errors(&messages);
     if diagnosis::server_errors(&output.stderr) > logged || output.status != 0 && logged == 0 {

@@ -121,7 +121,8 @@ impl Restore<'_> {
             .collect();
         let background = Background {
             is_cluster: self.is_cluster,
-            bootstrap: self.bootstrap,
+            // Only globals may make the role that initdb has made.
+            bootstrap: None,
             entries: &dump.entries,
         };
         let entries = diagnosis::entries_of_errors(&output.stderr);
@@ -174,7 +175,7 @@ impl Restore<'_> {
         if self.jobs > 1 {
             argv.push(format!("--jobs={}", self.jobs));
         }
-        let command = Cluster::with_environment(ExecCommand::new(argv));
+        let command = self.cluster.with_environment(ExecCommand::new(argv));
         let mut feeding = Feeding::start(self.cluster.sandbox(), command).await?;
         let mut progress = Progress::new(self.events, &dump.name);
         loop {

@@ -147,9 +147,8 @@ impl EphemeralError {
             Self::ServerEnded { .. } | Self::Session { .. } | Self::Exec { .. } => {
                 Code::ServerEnded
             }
-            Self::ServerNotStarted { .. } | Self::Docker { .. } | Self::Folder { .. } => {
-                Code::ClusterNotStarted
-            }
+            Self::Folder { .. } => Code::FolderUnusable,
+            Self::ServerNotStarted { .. } | Self::Docker { .. } => Code::ClusterNotStarted,
         }
     }
 }

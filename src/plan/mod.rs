@@ -1,6 +1,6 @@
 //! Scenario × backup → plan: which databases, in which order, on which server. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use glob::Pattern;
 
@@ -119,13 +119,30 @@ fn space(plan: &mut RestorePlan, inventory: &BackupInventory) {
 }
 
 fn not_tested(plan: &mut RestorePlan, scenario: &Scenario, inventory: &BackupInventory) {
+    let mut sentences: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for &index in &plan.excluded {
-        let name = &inventory.databases[index].name;
-        plan.not_tested.push(format!("{name}: left out by the scenario"));
+        let database = &inventory.databases[index];
+        sentences.entry("left out by the scenario").or_default().push(&database.name);
     }
     for &index in &plan.databases {
-        plan.not_tested.extend(inventory.databases[index].not_tested.iter().cloned());
+        let database = &inventory.databases[index];
+        for sentence in &database.not_tested {
+            sentences.entry(sentence).or_default().push(&database.name);
+        }
+        let tables = database.entries.iter().any(|entry| entry.kind == "TABLE");
+        if tables && !database.entries.iter().any(|entry| entry.kind == "TABLE DATA") {
+            let sentence = "the dump holds tables and no data of any (schema only?)";
+            sentences.entry(sentence).or_default().push(&database.name);
+        }
     }
+    for (sentence, names) in sentences {
+        plan.not_tested.push(format!("{sentence}: {}", names.join(", ")));
+    }
+    plan.not_tested.push(
+        "numbers of rows (a table with rows in the dump has at least one), values of sequences, \
+         contents of large objects, owners: restored without error, not compared"
+            .to_owned(),
+    );
     if inventory.needs_major().is_none() && scenario.major.is_none() {
         plan.not_tested.push(format!(
             "the backup does not say which server made it: restored into PostgreSQL {DEFAULT_MAJOR}"

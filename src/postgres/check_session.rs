@@ -28,6 +28,9 @@ pub(crate) async fn make_reader(
     admin.execute(&format!("create role {role} login bypassrls")).await?;
     // Large objects have rights of their own, which no predefined role has.
     admin.execute(&format!("alter role {role} set lo_compat_privileges = on")).await?;
+    if major >= 17 {
+        admin.execute(&format!("alter role {role} set event_triggers = off")).await?;
+    }
     if major >= 14 {
         admin.execute(&format!("grant pg_read_all_data to {role}")).await?;
     }

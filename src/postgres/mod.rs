@@ -9,4 +9,4 @@ mod session;
 pub mod sqlstate;
 
 pub(crate) use log::{LogReader, ServerMessage};
-pub(crate) use session::{READER_OPTIONS, SUPERUSER_OPTIONS, Session, SessionError};
+pub(crate) use session::{Session, SessionError, reader_options, superuser_options};

@@ -93,13 +93,44 @@ impl Session {
 }
 
 /// Options of our superuser's sessions, and of `pg_restore` and psql through `PGOPTIONS`: what
-/// comes from the client wins over what a restored role or database sets.
-pub(crate) const SUPERUSER_OPTIONS: &str = "-c default_transaction_read_only=off \
-    -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 \
-    -c log_min_messages=warning -c log_min_error_statement=panic -c lc_messages=C \
-    -c standard_conforming_strings=on -c synchronous_commit=off -c DateStyle=ISO";
+/// comes from the client wins over what a restored role or database sets. A server refuses a
+/// setting that it does not know, so `major` decides.
+pub(crate) fn superuser_options(major: u32) -> String {
+    let mut options = vec![
+        "-c default_transaction_read_only=off",
+        "-c log_min_messages=warning",
+        "-c log_min_error_statement=panic",
+        "-c lc_messages=C",
+        "-c synchronous_commit=off",
+    ];
+    if major >= 17 {
+        // A login event trigger of the dump must not decide who may look at its database.
+        options.push("-c event_triggers=off");
+    }
+    options.extend(common_options(major));
+    options.join(" ")
+}
 
 /// Options of a session without superuser's rights, which may only read.
-pub(crate) const READER_OPTIONS: &str = "-c default_transaction_read_only=on \
-    -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 \
-    -c standard_conforming_strings=on -c DateStyle=ISO";
+pub(crate) fn reader_options(major: u32) -> String {
+    let mut options = vec!["-c default_transaction_read_only=on"];
+    options.extend(common_options(major));
+    options.join(" ")
+}
+
+fn common_options(major: u32) -> Vec<&'static str> {
+    let mut options = vec![
+        "-c statement_timeout=0",
+        "-c lock_timeout=0",
+        "-c idle_in_transaction_session_timeout=0",
+        "-c standard_conforming_strings=on",
+        "-c DateStyle=ISO",
+    ];
+    if major >= 14 {
+        options.push("-c idle_session_timeout=0");
+    }
+    if major >= 17 {
+        options.push("-c transaction_timeout=0");
+    }
+    options
+}

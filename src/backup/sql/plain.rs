@@ -94,6 +94,9 @@ pub(crate) struct PlainDump {
     pub nul_at: Option<u64>,
     /// The first `COPY` row whose fields are not as many as the columns: table and line.
     pub copy_shape: Option<(String, u64)>,
+    /// The first rows that hold the comment above another table's rows: table and line. The `\.`
+    /// between the two is lost, and the server would take the one for the other.
+    pub swallowed: Option<(String, u64)>,
     /// Why it could not be read to its end.
     pub io_error: Option<String>,
 }
@@ -129,6 +132,9 @@ struct Gather {
     entries: Entries,
     encoding: Option<String>,
     shape: Option<Shape>,
+    swallow: Swallow,
+    /// The table whose rows are being read.
+    copied: String,
     /// How the last `INSERT` began. Dumps hold millions of them, table by table.
     insert_head: Vec<u8>,
 }
@@ -151,8 +157,15 @@ impl Gather {
                 self.dump.trailer = false;
                 self.entries.copy(target);
                 self.shape = Shape::of(target);
+                self.swallow = Swallow::default();
+                self.copied = target.display();
             }
             Piece::CopyRows { bytes, line, line_ends } => {
+                if self.dump.swallowed.is_none()
+                    && let Some(at) = self.swallow.look(bytes, line)
+                {
+                    self.dump.swallowed = Some((self.copied.clone(), at));
+                }
                 self.entries.rows(as_u64(bytes.len()));
                 if self.dump.copy_shape.is_none()
                     && let Some(shape) = &mut self.shape
@@ -313,5 +326,31 @@ impl Shape {
         }
         self.carried += tabs(rest);
         found
+    }
+}
+
+/// Looks for pg_dump's own comments among rows. A row cannot begin like that by chance: it would be
+/// the first column of a table that holds dumps.
+#[derive(Debug, Default)]
+struct Swallow {
+    /// The last bytes of what was read before.
+    carried: Vec<u8>,
+}
+
+impl Swallow {
+    const MARKS: [&[u8]; 2] = [b"\n-- Data for Name: ", b"\n-- Name: "];
+
+    fn look(&mut self, bytes: &[u8], line: u64) -> Option<u64> {
+        let seam = self.carried.len();
+        let keep = Self::MARKS[0].len() - 1;
+        let mut head = std::mem::take(&mut self.carried);
+        head.extend_from_slice(&bytes[..bytes.len().min(keep)]);
+        let find = |text: &[u8]| {
+            Self::MARKS.iter().filter_map(|mark| memchr::memmem::find(text, mark)).min()
+        };
+        let found = find(&head).map(|at| at.saturating_sub(seam)).or_else(|| find(bytes));
+        let tail = if bytes.len() >= keep { &bytes[bytes.len() - keep..] } else { &head[..] };
+        self.carried = tail[tail.len().saturating_sub(keep)..].to_vec();
+        found.map(|at| line + as_u64(memchr::memchr_iter(b'\n', &bytes[..at]).count()) + 1)
     }
 }

@@ -82,11 +82,8 @@ impl Restore<'_> {
             context: None,
             count: 1,
         };
-        let background = Background {
-            is_cluster: self.is_cluster,
-            bootstrap: self.bootstrap,
-            entries: &dump.entries,
-        };
+        let background =
+            Background { is_cluster: self.is_cluster, bootstrap: None, entries: &dump.entries };
         let found = diagnosis::of_messages(&[message], &background, &BTreeMap::new());
         Ok(found.into_iter().next().map(|mut finding| {
             if finding.code == FindingCode::RestoreFailed {

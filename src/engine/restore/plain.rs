@@ -111,7 +111,7 @@ async fn start_psql(cluster: &Cluster, database: &str) -> Result<Feeding, Epheme
         "--file=-".to_owned(),
         format!("--dbname={}", cluster.conninfo(database)),
     ]);
-    let command = Cluster::with_environment(command);
+    let command = cluster.with_environment(command);
     let mut psql = Feeding::start(cluster.sandbox(), command).await?;
     if cluster.psql_is_restrictable() {
         // Only who knows the token could leave restricted mode again.

@@ -102,6 +102,12 @@ impl ScenarioRun<'_> {
                     self.changed(&error);
                     return Ok(());
                 }
+                Err(Stop::Ephemeral(error)) if restore.cluster.answers().await => {
+                    // This database's session is lost, the server is not: the others go on.
+                    let lost = vec![database_lost(&error, &dump.name)];
+                    self.database_done(index, started, None, lost);
+                    continue;
+                }
                 Err(Stop::Ephemeral(error)) => {
                     self.database_done(
                         index,
@@ -118,6 +124,9 @@ impl ScenarioRun<'_> {
                 Err(error) => {
                     findings.push(database_lost(&error, &dump.name));
                     self.database_done(index, started, None, findings);
+                    if restore.cluster.answers().await {
+                        continue;
+                    }
                     return Err(error);
                 }
             }

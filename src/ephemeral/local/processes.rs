@@ -34,10 +34,19 @@ impl Process {
 
     /// Ends it at once. One that is gone is fine.
     pub(super) fn kill(&self) {
+        self.send(Signal::KILL);
+    }
+
+    /// Asks a server to end without finishing its work: PostgreSQL's immediate shutdown.
+    pub(super) fn quit(&self) {
+        self.send(Signal::QUIT);
+    }
+
+    fn send(&self, signal: Signal) {
         let sent = match (&self.handle, number(self.pid)) {
-            (Some(handle), _) => pidfd_send_signal(handle, Signal::KILL),
+            (Some(handle), _) => pidfd_send_signal(handle, signal),
             (None, Some(pid)) if start_ticks(self.pid) == Some(self.start_ticks) => {
-                kill_process(pid, Signal::KILL)
+                kill_process(pid, signal)
             }
             (None, _) => Ok(()),
         };

@@ -82,7 +82,31 @@ impl Remains {
         Removal { leftovers }
     }
 
+    /// Without an IPC namespace a server that is killed leaves its shared memory to the machine; one
+    /// that is asked to quit takes it away.
+    fn end_server(&self) {
+        let file = self.folder.join("work/data/postmaster.pid");
+        let Ok(text) = fs::read_to_string(file) else { return };
+        let Some(pid) = text.lines().next().and_then(|line| line.trim().parse().ok()) else {
+            return;
+        };
+        if !self.processes().contains(&pid) {
+            return;
+        }
+        let Some(server) = Process::find(pid) else { return };
+        server.quit();
+        let asked = Instant::now();
+        while asked.elapsed() < Duration::from_secs(5)
+            && Process::find_exact(pid, server.start_ticks).is_some()
+        {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     fn end_processes(&self) -> Vec<String> {
+        if self.by_folder {
+            self.end_server();
+        }
         if let Some(first) = self.first.and_then(|(pid, ticks)| Process::find_exact(pid, ticks)) {
             first.kill();
         }
