@@ -340,17 +340,24 @@ struct Swallow {
 impl Swallow {
     const MARKS: [&[u8]; 2] = [b"\n-- Data for Name: ", b"\n-- Name: "];
 
+    /// The line of the first comment, where `bytes` begin in `line`.
     fn look(&mut self, bytes: &[u8], line: u64) -> Option<u64> {
-        let seam = self.carried.len();
         let keep = Self::MARKS[0].len() - 1;
+        let seam = self.carried.len();
         let mut head = std::mem::take(&mut self.carried);
         head.extend_from_slice(&bytes[..bytes.len().min(keep)]);
         let find = |text: &[u8]| {
             Self::MARKS.iter().filter_map(|mark| memchr::memmem::find(text, mark)).min()
         };
-        let found = find(&head).map(|at| at.saturating_sub(seam)).or_else(|| find(bytes));
-        let tail = if bytes.len() >= keep { &bytes[bytes.len() - keep..] } else { &head[..] };
+        let lines = |bytes: &[u8]| as_u64(memchr::memchr_iter(b'\n', bytes).count());
+        let found = match find(&head) {
+            // The line end is behind us and has been counted, as have those after it.
+            Some(at) if at < seam => Some(line.saturating_sub(lines(&head[at + 1..seam]))),
+            Some(at) => Some(line + lines(&bytes[..at - seam]) + 1),
+            None => find(bytes).map(|at| line + lines(&bytes[..at]) + 1),
+        };
+        let tail = if bytes.len() >= keep { bytes } else { &head[..] };
         self.carried = tail[tail.len().saturating_sub(keep)..].to_vec();
-        found.map(|at| line + as_u64(memchr::memchr_iter(b'\n', &bytes[..at]).count()) + 1)
+        found
     }
 }
