@@ -171,7 +171,7 @@ impl Reading {
                 continue;
             }
             let holds_dumps = self.saw_globals || !self.inventory.databases.is_empty();
-            foreign = foreign_archive(&name).filter(|_| !holds_dumps);
+            foreign = conclusions::foreign_archive(&name).filter(|_| !holds_dumps);
             if foreign.is_some() {
                 break;
             }
@@ -390,16 +390,5 @@ impl Reading {
             format!("`{path}` is in {what}, which this version cannot restore"),
         );
         self.find(finding);
-    }
-}
-
-/// Archives that are recognised for what they are and are no cluster archives.
-fn foreign_archive(name: &str) -> Option<&'static str> {
-    match name {
-        "toc.dat" => Some("pg_dump's tar format"),
-        "backup_label" | "PG_VERSION" | "global/pg_control" => {
-            Some("a physical backup's format (pg_basebackup or dbbackup incremental)")
-        }
-        _ => None,
     }
 }

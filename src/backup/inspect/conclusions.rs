@@ -106,3 +106,14 @@ impl Reading {
         self.inventory.findings.extend(found);
     }
 }
+
+/// Archives that are recognised for what they are and are no cluster archives.
+pub(super) fn foreign_archive(name: &str) -> Option<&'static str> {
+    match name {
+        "toc.dat" => Some("pg_dump's tar format"),
+        "backup_label" | "PG_VERSION" | "global/pg_control" => {
+            Some("a physical backup's format (pg_basebackup or dbbackup incremental)")
+        }
+        _ => None,
+    }
+}
