@@ -329,7 +329,7 @@ impl Shape {
     }
 }
 
-/// Looks for pg_dump's own comments among rows. A row cannot begin like that by chance: it would be
+/// Looks for `pg_dump`'s own comments among rows. A row cannot begin like that by chance: it would be
 /// the first column of a table that holds dumps.
 #[derive(Debug, Default)]
 struct Swallow {
