@@ -14,7 +14,7 @@ use crate::ephemeral::{EphemeralError, ExecCommand, ExecOutput, Sandbox, Sandbox
 
 #[tokio::test(flavor = "multi_thread")]
 async fn programs_run_as_the_servers_account_and_tell_how_they_end() {
-    let Some(binaries) = programs() else { return };
+    let binaries = programs();
     let home = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(home.path()).unwrap();
     let sandbox = start(spec(binaries, home.path(), SERVER), &ledger).await.unwrap();
@@ -39,7 +39,7 @@ async fn programs_run_as_the_servers_account_and_tell_how_they_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn much_data_goes_in_and_the_shutdown_is_its_end() {
-    let Some(binaries) = programs() else { return };
+    let binaries = programs();
     let home = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(home.path()).unwrap();
     let sandbox = start(spec(binaries, home.path(), "sleep 600"), &ledger).await.unwrap();
@@ -66,7 +66,7 @@ async fn much_data_goes_in_and_the_shutdown_is_its_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_run_side_by_side_and_one_that_ends_tells_why() {
-    let Some(binaries) = programs() else { return };
+    let binaries = programs();
     let home = tempfile::tempdir().unwrap();
     let mut sandboxes = Vec::new();
     for _ in 0..4 {
@@ -120,7 +120,7 @@ async fn a_sweep_removes_what_is_ours_and_nothing_else() {
     fs::create_dir(&empty).unwrap();
     assert!(sweep(&empty).is_empty() && !empty.exists());
 
-    let Some(binaries) = programs() else { return };
+    let binaries = programs();
     let sandbox = start(spec(binaries, home.path(), "sleep 600"), &ledger).await.unwrap();
     let (receipt, entry) = ledger.entries().pop().unwrap();
     let pid = sandbox.remains.first.unwrap().0;
@@ -138,7 +138,7 @@ async fn a_sweep_removes_what_is_ours_and_nothing_else() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unusable_folder_is_named() {
-    let Some(binaries) = programs() else { return };
+    let binaries = programs();
     let home = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(home.path()).unwrap();
     let missing = home.path().join("missing");
@@ -162,9 +162,7 @@ async fn an_unusable_folder_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_namespaces_nothing_is_left_either() {
-    let Ok(binaries) = find_binaries(None, 10) else {
-        return;
-    };
+    let binaries = find_binaries(None, 10).unwrap();
     let home = tempfile::tempdir().unwrap();
     // As root, the account `nobody` has to get there.
     fs::set_permissions(home.path(), fs::Permissions::from_mode(0o755)).unwrap();
