@@ -11,9 +11,9 @@ use super::settings::{self, ReportArgs, RunArgs};
 use super::signals;
 use crate::console::{complain, say};
 use crate::engine::sample;
-use crate::ephemeral::EngineChoice;
 use crate::outcome::ExitCode;
 use crate::scenario;
+use crate::scenario::EngineChoice;
 
 /// The scenario that the demo runs: one of the shipped ones.
 const SCENARIO: &str = include_str!("../../scenarios/demo.yaml");

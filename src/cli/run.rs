@@ -217,5 +217,5 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
 }
 
 fn own_paths(scenario: &Scenario) -> ReportPaths {
-    ReportPaths { junit: scenario.junit.clone(), json: scenario.json.clone() }
+    ReportPaths { junit: scenario.report.junit.clone(), json: scenario.report.json.clone() }
 }

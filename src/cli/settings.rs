@@ -9,8 +9,8 @@ use jiff::tz::TimeZone;
 
 use crate::console::{ProgressChoice, Style, complain};
 use crate::engine::RunOptions;
-use crate::ephemeral::EngineChoice;
 use crate::report::ReportPaths;
+use crate::scenario::{EngineChoice, PullPolicy};
 
 /// How to run, whatever is run.
 #[derive(Debug, Clone, Args)]
@@ -22,6 +22,10 @@ pub(super) struct RunArgs {
     /// Docker image; `{major}` stands for the backup's major version [default: postgres:{major}].
     #[arg(long, env = "PGDRILL_IMAGE", value_name = "IMAGE")]
     pub(super) image: Option<String>,
+
+    /// When the image is pulled [default: missing].
+    #[arg(long, env = "PGDRILL_PULL", value_enum, value_name = "WHEN")]
+    pub(super) pull: Option<PullPolicy>,
 
     /// Folder of PostgreSQL server programs for the local engine.
     #[arg(long, env = "PGDRILL_PG_BINDIR", value_name = "DIR")]
@@ -70,6 +74,7 @@ impl RunArgs {
             home: home(),
             engine: self.engine,
             image: self.image.clone(),
+            pull: self.pull,
             pg_bindir: self.pg_bindir.clone(),
             trust_dump: self.trust_dump,
             jobs: self.jobs.map_or(cores.min(4), usize::from),

@@ -18,12 +18,12 @@ use super::scenario_run::RunOptions;
 use crate::backup::PostgresVersion;
 use crate::ephemeral::ledger::Ledger;
 use crate::ephemeral::{
-    self, EngineChoice, EngineKind, EngineRequest, EphemeralError, ExecCommand, Sandbox, Selected,
-    StartRequest,
+    self, EngineKind, EngineRequest, EphemeralError, ExecCommand, Sandbox, Selected, StartRequest,
 };
 use crate::outcome::ExitCode;
 use crate::plan::DEFAULT_MAJOR;
 use crate::postgres::SessionError;
+use crate::scenario::{EngineChoice, ImageChoice, Limits};
 use crate::text::quote_conninfo;
 
 const SQL: &str = include_str!("sample.sql");
@@ -122,6 +122,7 @@ pub async fn make(
         run_id: options.run_id.clone(),
         scenario: "demo".to_owned(),
         superuser: BOOTSTRAP.to_owned(),
+        limits: Limits::default(),
         settings: Vec::new(),
         expires_at: Timestamp::now()
             .checked_add(SignedDuration::from_hours(24))
@@ -150,7 +151,8 @@ pub async fn make(
 async fn select(options: &RunOptions) -> Result<Selected, EphemeralError> {
     let request = |choice, major| EngineRequest {
         choice,
-        image: options.image.clone(),
+        image: options.image.clone().map(ImageChoice::Template),
+        pull: options.pull.unwrap_or_default(),
         major,
         pg_bindir: options.pg_bindir.clone(),
         trust_dump: options.trust_dump,

@@ -15,14 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::checks;
 use crate::backup::BackupInventory;
-use crate::ephemeral::{EngineChoice, EphemeralError, Sandbox, Selected};
+use crate::ephemeral::{EphemeralError, Sandbox, Selected};
 use crate::event::{EventSender, Preflight, RunEvent};
 use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::outcome::{
     BackupFacts, CleanupFacts, DatabaseOutcome, DiskFacts, Evidence, Expectation, Objectives,
     PhaseReport, ScenarioReport, ScenarioResult, Verdict, judge,
 };
-use crate::scenario::Scenario;
+use crate::scenario::{EngineChoice, PullPolicy, Scenario};
 
 /// What does not belong to any scenario.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub struct RunOptions {
     pub engine: Option<EngineChoice>,
     /// The image; wins over the scenario's.
     pub image: Option<String>,
+    /// When it is pulled; wins over the scenario's.
+    pub pull: Option<PullPolicy>,
     /// A folder of PostgreSQL programs.
     pub pg_bindir: Option<PathBuf>,
     /// Whether to go without namespaces where the kernel does not allow them.
@@ -53,7 +55,7 @@ pub async fn run_scenario(
     let mut run = ScenarioRun::new(scenario, options, events);
     events.send(RunEvent::ScenarioStarted {
         name: scenario.name.clone(),
-        backup: scenario.backup.to_string(),
+        backup: scenario.backup.path.to_string(),
     });
     // A panic of ours must not leave a container behind, nor a run without reports.
     let work = AssertUnwindSafe(run.work()).catch_unwind();
@@ -119,7 +121,10 @@ impl<'a> ScenarioRun<'a> {
                 verdict: Verdict::NotRun,
                 result: ScenarioResult::Skipped,
                 expectation: Expectation::Unmet,
-                backup: BackupFacts { path: scenario.backup.to_string(), ..BackupFacts::default() },
+                backup: BackupFacts {
+                    path: scenario.backup.path.to_string(),
+                    ..BackupFacts::default()
+                },
                 engine: None,
                 databases: Vec::new(),
                 checks: Vec::new(),
@@ -158,7 +163,7 @@ impl<'a> ScenarioRun<'a> {
 
     async fn try_work(&mut self) -> Result<(), Ended> {
         let inventory = self.read_backup().await?;
-        if !self.scenario.restore {
+        if self.scenario.restore.is_none() {
             self.report.not_tested.push(
                 "the restore: every byte was read, none was restored (--restore-test)".to_owned(),
             );
@@ -225,7 +230,7 @@ impl<'a> ScenarioRun<'a> {
 
     fn finish(mut self) -> ScenarioReport {
         let cancelled = self.report.findings.iter().any(|f| f.code == FindingCode::Cancelled);
-        let restore_asked = self.scenario.restore;
+        let restore_asked = self.scenario.restore.is_some();
         let selected = self.plan_positions.clone();
         for (index, database) in self.report.databases.iter_mut().enumerate() {
             if cancelled

@@ -26,6 +26,8 @@ use super::sandbox::{
     SandboxIdentity, SandboxState,
 };
 use super::select::{SERVER_SCRIPT, StartRequest};
+use crate::scenario::Limits;
+use crate::text::ByteCount;
 
 /// Writable in every image, and in the container's own layer: nothing outside is touched.
 const WORK_DIR: &str = "/tmp/pgdrill";
@@ -77,8 +79,8 @@ pub(super) async fn start(
         receipt,
         container: Mutex::new(None),
     };
-    let memory = daemon.memory_bytes().await.map(|bytes| bytes / 5 * 4);
-    match create(&sandbox, image, request, &owner, memory).await {
+    let bounds = Bounds::of(&request.limits, daemon.memory_bytes().await);
+    match create(&sandbox, image, request, &owner, bounds).await {
         Ok(container) => {
             *sandbox.container.lock().await = Some(container);
             Ok(sandbox)
@@ -95,7 +97,7 @@ async fn create(
     image: &Image,
     request: &StartRequest,
     owner: &Owner,
-    memory: Option<i64>,
+    bounds: Bounds,
 ) -> Result<ContainerAsync<GenericImage>, EphemeralError> {
     let (name, tag) = name_and_tag(&sandbox.image);
     let volumes = image.volumes.clone();
@@ -124,7 +126,7 @@ async fn create(
             (LABEL_OWNER, owner.to_label()),
             (LABEL_EXPIRES, expires),
         ])
-        .with_host_config_modifier(move |host| bound(host, &volumes, memory))
+        .with_host_config_modifier(move |host| bound(host, &volumes, bounds))
         .start()
         .await
         .map_err(|error| EphemeralError::Docker {
@@ -133,14 +135,39 @@ async fn create(
         })
 }
 
+/// What the container may use, in the daemon's units.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    memory: Option<i64>,
+    nano_cpus: Option<i64>,
+    pids: i64,
+    shm: i64,
+}
+
+impl Bounds {
+    /// The limits asked for, else defaults for a machine with that much memory.
+    fn of(limits: &Limits, machine_bytes: Option<i64>) -> Self {
+        let bytes = |count: ByteCount| i64::try_from(count.0).unwrap_or(i64::MAX);
+        #[expect(clippy::cast_possible_truncation, reason = "saturates, and cores are few")]
+        let nano = |cores: f64| (cores * 1e9) as i64;
+        Self {
+            memory: limits.memory.map(bytes).or(machine_bytes.map(|bytes| bytes / 5 * 4)),
+            nano_cpus: limits.cpus.map(nano),
+            pids: limits.pids.map_or(PIDS_LIMIT, |count| i64::try_from(count).unwrap_or(i64::MAX)),
+            shm: limits.shm.map_or(SHM_BYTES, bytes),
+        }
+    }
+}
+
 /// What testcontainers has no word for.
-fn bound(host: &mut HostConfig, volumes: &[String], memory: Option<i64>) {
+fn bound(host: &mut HostConfig, volumes: &[String], bounds: Bounds) {
     host.network_mode = Some("none".to_owned());
     host.publish_all_ports = Some(false);
-    host.memory = memory;
-    host.memory_swap = memory;
-    host.pids_limit = Some(PIDS_LIMIT);
-    host.shm_size = Some(SHM_BYTES);
+    host.memory = bounds.memory;
+    host.memory_swap = bounds.memory;
+    host.nano_cpus = bounds.nano_cpus;
+    host.pids_limit = Some(bounds.pids);
+    host.shm_size = Some(bounds.shm);
     // An image's VOLUME would become an anonymous volume: cover it with an empty tmpfs.
     host.tmpfs = Some(
         volumes

@@ -31,6 +31,14 @@ pub enum EphemeralError {
         /// The daemon's words.
         cause: String,
     },
+    /// The scenario's map of images has none for the version that is needed.
+    #[error("`postgres.image` names no image for PostgreSQL {major}")]
+    ImageNotMapped {
+        /// The major version.
+        major: u32,
+        /// The versions that it names one for.
+        known: String,
+    },
     /// A request to the Docker daemon failed.
     #[error("the Docker daemon failed to {action}")]
     Docker {
@@ -113,6 +121,7 @@ impl EphemeralError {
             | Self::Exec { cause, .. }
             | Self::Session { cause, .. } => Some(cause.clone()),
             Self::NoBinaries { found, .. } => Some(found.clone()),
+            Self::ImageNotMapped { known, .. } => Some(format!("it names images for {known}")),
             Self::Folder { source, .. } => Some(source.to_string()),
             Self::ServerNotStarted { last_lines } | Self::ServerEnded { last_lines, .. } => {
                 Some(last_lines.clone())
@@ -133,7 +142,7 @@ impl EphemeralError {
             Self::NoDaemon { .. } | Self::NoBinaries { .. } | Self::NoEngine { .. } => {
                 Code::EngineUnavailable
             }
-            Self::ImageUnavailable { .. } => Code::ImageUnavailable,
+            Self::ImageUnavailable { .. } | Self::ImageNotMapped { .. } => Code::ImageUnavailable,
             Self::NoNamespaces { .. } | Self::ForbiddenAccount { .. } => Code::IsolationUnavailable,
             Self::Folder { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Code::DiskFull

@@ -17,19 +17,6 @@ pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
-/// The engine a user asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum EngineChoice {
-    /// Docker where a daemon answers and has or can pull the image, else local binaries.
-    #[default]
-    Auto,
-    /// A container of a Docker daemon.
-    Docker,
-    /// This machine's own PostgreSQL binaries in kernel namespaces.
-    Local,
-}
-
 /// The engine a cluster runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

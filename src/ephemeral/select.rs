@@ -10,8 +10,9 @@ use testcontainers::runners::AsyncRunner as _;
 use super::daemon::{Daemon, Image};
 use super::ledger::Ledger;
 use super::local::{self, Binaries, LocalSpec};
-use super::sandbox::{EngineChoice, EngineKind, Sandbox};
+use super::sandbox::{EngineKind, Sandbox};
 use super::{EphemeralError, docker};
+use crate::scenario::{EngineChoice, ImageChoice, Limits, PullPolicy};
 
 /// The program that every sandbox runs first.
 pub(super) const SERVER_SCRIPT: &str = include_str!("server.sh");
@@ -23,8 +24,10 @@ const DEFAULT_IMAGE: &str = "postgres:{major}";
 pub struct EngineRequest {
     /// The engine.
     pub choice: EngineChoice,
-    /// The image's reference; `{major}` stands for the major version.
-    pub image: Option<String>,
+    /// The image.
+    pub image: Option<ImageChoice>,
+    /// When it is pulled.
+    pub pull: PullPolicy,
     /// The major version that the backup needs at least.
     pub major: u32,
     /// A folder of PostgreSQL programs.
@@ -56,6 +59,8 @@ pub(crate) struct StartRequest {
     pub(crate) scenario: String,
     /// Name of the bootstrap superuser.
     pub(crate) superuser: String,
+    /// What it may use.
+    pub(crate) limits: Limits,
     /// Lines for `postgresql.conf`.
     pub(crate) settings: Vec<String>,
     pub(crate) expires_at: Timestamp,
@@ -88,11 +93,20 @@ pub async fn select(request: &EngineRequest) -> Result<Selected, EphemeralError>
 }
 
 async fn docker_engine(request: &EngineRequest, reason: &str) -> Result<Selected, EphemeralError> {
-    let template = request.image.as_deref().unwrap_or(DEFAULT_IMAGE);
-    let reference = template.replace("{major}", &request.major.to_string());
+    let reference = image_reference(request)?;
     let daemon = Daemon::reach().await?;
-    let image = match daemon.image(&reference).await? {
+    let there = match request.pull {
+        PullPolicy::Always => None,
+        PullPolicy::Missing | PullPolicy::Never => daemon.image(&reference).await?,
+    };
+    let image = match there {
         Some(image) => image,
+        None if request.pull == PullPolicy::Never => {
+            return Err(EphemeralError::ImageUnavailable {
+                image: reference,
+                cause: "it is not on the daemon, and the pull policy is `never`".to_owned(),
+            });
+        }
         None => pulled(&daemon, &reference).await?,
     };
     Ok(Selected {
@@ -101,6 +115,21 @@ async fn docker_engine(request: &EngineRequest, reason: &str) -> Result<Selected
         reason: reason.to_owned(),
         means: Means::Docker { daemon: Box::new(daemon), image },
     })
+}
+
+/// The image for the major version that is needed.
+fn image_reference(request: &EngineRequest) -> Result<String, EphemeralError> {
+    let major = request.major.to_string();
+    match &request.image {
+        None => Ok(DEFAULT_IMAGE.replace("{major}", &major)),
+        Some(ImageChoice::Template(template)) => Ok(template.replace("{major}", &major)),
+        Some(ImageChoice::Map(images)) => {
+            images.get(&request.major).cloned().ok_or_else(|| EphemeralError::ImageNotMapped {
+                major: request.major,
+                known: images.keys().map(u32::to_string).collect::<Vec<_>>().join(", "),
+            })
+        }
+    }
 }
 
 async fn pulled(daemon: &Daemon, reference: &str) -> Result<Image, EphemeralError> {

@@ -44,14 +44,15 @@ pub fn build(scenario: &Scenario, inventory: &BackupInventory) -> RestorePlan {
     let patterns = |globs: &[String]| -> Vec<Pattern> {
         globs.iter().filter_map(|glob| Pattern::new(glob).ok()).collect()
     };
-    let (only, exclude) = (patterns(&scenario.only), patterns(&scenario.exclude));
+    let restore = scenario.restore.clone().unwrap_or_default();
+    let (only, exclude) = (patterns(&restore.only), patterns(&restore.exclude));
     let wanted = |name: &str| {
         only.iter().any(|glob| glob.matches(name)) && !exclude.iter().any(|glob| glob.matches(name))
     };
     let (databases, excluded): (Vec<usize>, Vec<usize>) =
         (0..inventory.databases.len()).partition(|&index| wanted(&inventory.databases[index].name));
     let mut plan = RestorePlan {
-        major: scenario.major.or_else(|| inventory.needs_major()).unwrap_or(DEFAULT_MAJOR),
+        major: scenario.postgres.major.or_else(|| inventory.needs_major()).unwrap_or(DEFAULT_MAJOR),
         bootstrap_role: inventory
             .globals
             .as_ref()
@@ -67,8 +68,8 @@ pub fn build(scenario: &Scenario, inventory: &BackupInventory) -> RestorePlan {
     if plan.databases.is_empty() && !inventory.databases.is_empty() {
         let message = format!(
             "`only` {:?} and `exclude` {:?} leave none of the backup's {}",
-            scenario.only,
-            scenario.exclude,
+            restore.only,
+            restore.exclude,
             crate::text::counted(inventory.databases.len(), "database")
         );
         plan.findings.push(Finding::new(FindingCode::NoDatabaseSelected, message));
@@ -143,7 +144,7 @@ fn not_tested(plan: &mut RestorePlan, scenario: &Scenario, inventory: &BackupInv
          contents of large objects, owners: restored without error, not compared"
             .to_owned(),
     );
-    if inventory.needs_major().is_none() && scenario.major.is_none() {
+    if inventory.needs_major().is_none() && scenario.postgres.major.is_none() {
         plan.not_tested.push(format!(
             "the backup does not say which server made it: restored into PostgreSQL {DEFAULT_MAJOR}"
         ));

@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
+use clap::ValueEnum as _;
 use glob::Pattern;
 use jiff::SignedDuration;
 use regex::Regex;
@@ -13,7 +14,10 @@ use serde_yaml::{Location, Spanned};
 
 use super::problem::{ScenarioError, ScenarioProblem};
 use super::raw::{RawCheck, RawQuery, RawScenario, Scalar};
-use super::{Check, CheckKind, Comparison, Scenario};
+use super::{
+    BackupChoice, Check, CheckKind, Comparison, EngineChoice, ExpectedVerdict, ImageChoice,
+    PostgresChoice, ReportChoice, RestoreChoice, SandboxChoice, Scenario,
+};
 
 /// A scenario is written by hand: anything larger is none.
 const LIMIT_BYTES: u64 = 1024 * 1024;
@@ -120,12 +124,14 @@ fn validate(file: &Utf8Path, raw: &RawScenario, problems: &mut Problems<'_>) -> 
         problems.add(&raw.backup.path, "the path is empty", None);
     }
     let major = raw.postgres.version.as_ref().and_then(|version| major_of(version, problems));
-    if let Some(engine) = &raw.sandbox.engine
-        && !matches!(engine.value.as_str(), "auto" | "docker" | "local")
-    {
-        let help = "one of: auto, docker, local".to_owned();
-        problems.add(engine, format!("unknown engine `{}`", engine.value), Some(help));
-    }
+    let engine = raw.sandbox.engine.as_ref().and_then(|engine| {
+        let choice = EngineChoice::from_str(&engine.value, false).ok();
+        if choice.is_none() {
+            let help = "one of: auto, docker, local".to_owned();
+            problems.add(engine, format!("unknown engine `{}`", engine.value), Some(help));
+        }
+        choice
+    });
     let mut globs = |globs: &[Spanned<String>]| -> Vec<String> {
         for glob in globs {
             if let Err(error) = Pattern::new(&glob.value) {
@@ -170,17 +176,26 @@ fn validate(file: &Utf8Path, raw: &RawScenario, problems: &mut Problems<'_>) -> 
     };
     Scenario {
         name: raw.name.value.clone(),
+        description: None,
         file: Some(file.to_path_buf()),
-        backup: backup_path(file, &raw.backup.path.value),
-        major,
-        image: raw.postgres.image.as_ref().map(|image| image.value.clone()),
-        engine: raw.sandbox.engine.as_ref().map(|engine| engine.value.clone()),
-        only,
-        exclude,
+        backup: BackupChoice {
+            path: backup_path(file, &raw.backup.path.value),
+            pick: None,
+            sha256: None,
+        },
+        postgres: PostgresChoice {
+            major,
+            image: raw
+                .postgres
+                .image
+                .as_ref()
+                .map(|image| ImageChoice::Template(image.value.clone())),
+        },
+        sandbox: SandboxChoice { engine, ..SandboxChoice::default() },
+        restore: Some(RestoreChoice { only, exclude, ..RestoreChoice::default() }),
+        expect: ExpectedVerdict::default(),
         checks,
-        junit: path(&raw.report.junit),
-        json: path(&raw.report.json),
-        restore: true,
+        report: ReportChoice { junit: path(&raw.report.junit), json: path(&raw.report.json) },
     }
 }
 
@@ -301,11 +316,11 @@ report: {junit: out/j.xml}
     #[test]
     fn a_scenario_is_read_as_written() {
         let scenario = loaded(GOOD).unwrap();
-        assert_eq!(scenario.major, Some(17));
-        assert_eq!(scenario.only, ["app_*"]);
+        assert_eq!(scenario.postgres.major, Some(17));
         assert_eq!(scenario.checks.len(), 2);
         assert_eq!(scenario.checks[0].line, Some(9));
         assert_eq!(scenario.checks[0].kind, CheckKind::Query(Comparison::AtLeast("1000".into())));
+        assert_eq!(scenario.restore.unwrap().only, ["app_*"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! filled in and its lines kept. A key is here when its feature works.
 
 mod check;
+mod choice;
 mod load;
 mod problem;
 mod raw;
@@ -11,6 +12,10 @@ mod raw;
 use camino::Utf8PathBuf;
 
 pub use check::{Check, CheckKind, Comparison};
+pub use choice::{
+    BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand, Limits, OnError,
+    Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice, SandboxChoice,
+};
 pub use load::load;
 pub use problem::{ScenarioError, ScenarioProblem};
 
@@ -19,28 +24,24 @@ pub use problem::{ScenarioError, ScenarioProblem};
 pub struct Scenario {
     /// Unique; becomes the JUnit suite.
     pub name: String,
+    /// What it is for, in the user's words.
+    pub description: Option<String>,
     /// The file it was read from.
     pub file: Option<Utf8PathBuf>,
-    /// The backup.
-    pub backup: Utf8PathBuf,
-    /// The server's major version; from the backup where none is given.
-    pub major: Option<u32>,
-    /// The image's reference; `{major}` stands for the major version.
-    pub image: Option<String>,
-    /// `auto`, `docker` or `local`.
-    pub engine: Option<String>,
-    /// Databases to restore, as globs.
-    pub only: Vec<String>,
-    /// Databases not to restore, as globs; wins over `only`.
-    pub exclude: Vec<String>,
+    /// The thing under test.
+    pub backup: BackupChoice,
+    /// The server's version and image.
+    pub postgres: PostgresChoice,
+    /// Where the server runs.
+    pub sandbox: SandboxChoice,
+    /// What is restored; `None`: nothing, a static verification only reads.
+    pub restore: Option<RestoreChoice>,
+    /// What must come of it.
+    pub expect: ExpectedVerdict,
     /// What must be true afterwards.
     pub checks: Vec<Check>,
-    /// Where to write JUnit.
-    pub junit: Option<Utf8PathBuf>,
-    /// Where to write JSON.
-    pub json: Option<Utf8PathBuf>,
-    /// Whether to restore at all; a static verification only reads.
-    pub restore: bool,
+    /// Where this scenario's own reports go.
+    pub report: ReportChoice,
 }
 
 impl Scenario {
@@ -48,17 +49,15 @@ impl Scenario {
     pub fn of_backup(name: String, backup: Utf8PathBuf, restore: bool) -> Self {
         Self {
             name,
+            description: None,
             file: None,
-            backup,
-            major: None,
-            image: None,
-            engine: None,
-            only: vec!["*".to_owned()],
-            exclude: Vec::new(),
+            backup: BackupChoice { path: backup, pick: None, sha256: None },
+            postgres: PostgresChoice::default(),
+            sandbox: SandboxChoice::default(),
+            restore: restore.then(RestoreChoice::default),
+            expect: ExpectedVerdict::default(),
             checks: Vec::new(),
-            junit: None,
-            json: None,
-            restore,
+            report: ReportChoice::default(),
         }
     }
 }

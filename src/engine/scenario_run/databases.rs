@@ -65,7 +65,7 @@ impl ScenarioRun<'_> {
     fn changed(&mut self, error: &std::io::Error) {
         self.find(
             Finding::new(FindingCode::BackupChanging, "the backup changed while it was read")
-                .on(self.scenario.backup.to_string())
+                .on(self.scenario.backup.path.to_string())
                 .because(error.to_string()),
         );
     }

@@ -16,7 +16,7 @@ use crate::text::{ByteCount, counted};
 
 impl ScenarioRun<'_> {
     pub(super) async fn read_backup(&mut self) -> Result<Arc<BackupInventory>, Ended> {
-        let (events, path) = (self.events.clone(), self.scenario.backup.clone());
+        let (events, path) = (self.events.clone(), self.scenario.backup.path.clone());
         let read = tokio::task::spawn_blocking(move || {
             let mut last = Instant::now();
             backup::inspect(&path, &mut |done, total| {

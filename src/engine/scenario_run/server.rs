@@ -7,11 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Ended, ScenarioRun};
 use crate::engine::cluster::{Cluster, random_role};
 use crate::ephemeral::ledger::Ledger;
-use crate::ephemeral::{self, EngineChoice, EngineRequest, Selected, StartRequest};
+use crate::ephemeral::{self, EngineRequest, Selected, StartRequest};
 use crate::event::{Preflight, RunEvent};
 use crate::finding::{Finding, FindingCode};
 use crate::outcome::{DiskFacts, EngineFacts, IsolationFacts};
 use crate::plan::RestorePlan;
+use crate::scenario::ImageChoice;
 use crate::text::ByteCount;
 
 /// How long a killed run's things may stay before anybody may remove them.
@@ -19,16 +20,16 @@ const EXPIRY: SignedDuration = SignedDuration::from_hours(24);
 
 impl ScenarioRun<'_> {
     pub(super) async fn start(&mut self, plan: &RestorePlan) -> Result<(Selected, String), Ended> {
-        let engine = self.options.engine.or_else(|| {
-            self.scenario.engine.as_deref().map(|engine| match engine {
-                "docker" => EngineChoice::Docker,
-                "local" => EngineChoice::Local,
-                _ => EngineChoice::Auto,
-            })
-        });
+        let engine = self.options.engine.or(self.scenario.sandbox.engine);
         let request = EngineRequest {
             choice: engine.unwrap_or_default(),
-            image: self.options.image.clone().or_else(|| self.scenario.image.clone()),
+            image: self
+                .options
+                .image
+                .clone()
+                .map(ImageChoice::Template)
+                .or_else(|| self.scenario.postgres.image.clone()),
+            pull: self.options.pull.or(self.scenario.sandbox.pull).unwrap_or_default(),
             major: plan.major,
             pg_bindir: self.options.pg_bindir.clone(),
             trust_dump: self.options.trust_dump,
@@ -51,6 +52,7 @@ impl ScenarioRun<'_> {
             run_id: self.options.run_id.clone(),
             scenario: self.scenario.name.clone(),
             superuser: bootstrap.clone(),
+            limits: self.scenario.sandbox.limits,
             settings: Vec::new(),
             expires_at: Timestamp::now().checked_add(EXPIRY).unwrap_or(Timestamp::MAX),
         };

@@ -1,0 +1,167 @@
+//! What a scenario chooses, one type for each of its sections.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use serde::{Deserialize, Serialize};
+
+use crate::finding::FindingCode;
+use crate::text::ByteCount;
+
+/// The thing under test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackupChoice {
+    /// A file, a folder, or a glob of them.
+    pub path: Utf8PathBuf,
+    /// Which of several matches; `None`: there must be exactly one.
+    pub pick: Option<Pick>,
+    /// The SHA-256 that the file must have, in lower-case hexadecimal.
+    pub sha256: Option<String>,
+}
+
+/// Which of the files that a glob matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pick {
+    /// The one made last, by the time in its name or inside; never by the file system's times.
+    Newest,
+}
+
+/// The server's version and image.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PostgresChoice {
+    /// The major version; `None`: the backup's.
+    pub major: Option<u32>,
+    /// The image; `None`: `postgres:{major}`.
+    pub image: Option<ImageChoice>,
+}
+
+/// Which image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImageChoice {
+    /// One reference for all; `{major}` stands for the major version.
+    Template(String),
+    /// One reference for each major version.
+    Map(BTreeMap<u32, String>),
+}
+
+/// Where the server runs, and within which bounds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SandboxChoice {
+    /// The engine; `None`: [`EngineChoice::Auto`].
+    pub engine: Option<EngineChoice>,
+    /// How isolated it must be, as observed; `None`: [`IsolationDemand::Full`].
+    pub isolation: Option<IsolationDemand>,
+    /// When an image is pulled; `None`: [`PullPolicy::Missing`].
+    pub pull: Option<PullPolicy>,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// The engine a user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineChoice {
+    /// Docker where a daemon answers and has or can pull the image, else local binaries.
+    #[default]
+    Auto,
+    /// A container of a Docker daemon.
+    Docker,
+    /// This machine's own PostgreSQL binaries in kernel namespaces.
+    Local,
+}
+
+/// How isolated a sandbox must be before a dump goes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IsolationDemand {
+    /// Nothing of the machine can be reached from inside, see `docs/isolation.md`.
+    #[default]
+    Full,
+    /// Whatever can be had: the dump is trusted.
+    Trusted,
+}
+
+/// When an image is pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum PullPolicy {
+    /// Never: the image must be on the daemon.
+    Never,
+    /// If the daemon does not have it.
+    #[default]
+    Missing,
+    /// Before every run.
+    Always,
+}
+
+/// What a sandbox may use. `None`: a default that depends on the machine, see `docs/isolation.md`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Limits {
+    /// Memory of all processes together, their temporary file systems included.
+    pub memory: Option<ByteCount>,
+    /// Processor cores, in fractions.
+    pub cpus: Option<f64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
+    /// Shared memory in `/dev/shm`.
+    pub shm: Option<ByteCount>,
+    /// Disk space, of staged dumps and restored databases together.
+    pub disk: Option<ByteCount>,
+}
+
+/// What is restored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RestoreChoice {
+    /// Databases to restore, as globs.
+    pub only: Vec<String>,
+    /// Databases not to restore, as globs; wins over `only`.
+    pub exclude: Vec<String>,
+    /// What to do after a database that failed.
+    pub on_error: OnError,
+    /// How long everything from the start of the server to the last check may take.
+    pub time_limit: Option<Duration>,
+}
+
+impl Default for RestoreChoice {
+    fn default() -> Self {
+        Self {
+            only: vec!["*".to_owned()],
+            exclude: Vec::new(),
+            on_error: OnError::default(),
+            time_limit: None,
+        }
+    }
+}
+
+/// What to do after a database that could not be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnError {
+    /// Restore the others too.
+    #[default]
+    Continue,
+    /// Leave the others out.
+    Stop,
+}
+
+/// What must come of a scenario for it to pass.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ExpectedVerdict {
+    /// The backup is restorable.
+    #[default]
+    Restorable,
+    /// The backup is bad, with this finding.
+    NotRestorable {
+        /// What must be found.
+        finding: FindingCode,
+        /// In which database; `None`: anywhere.
+        database: Option<String>,
+    },
+}
+
+/// Where a scenario's own reports go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReportChoice {
+    /// JUnit.
+    pub junit: Option<Utf8PathBuf>,
+    /// JSON.
+    pub json: Option<Utf8PathBuf>,
+}
