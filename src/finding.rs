@@ -65,6 +65,8 @@ finding_codes! {
     DumpTruncated "dump_truncated" Backup true,
     DumpDamaged "dump_damaged" Backup true,
     MetaCommand "meta_command" Backup true,
+    UnsafeStatement "unsafe_statement" Backup true,
+    ServerAltered "server_altered" Backup true,
     GlobalsMissing "globals_missing" Backup true,
     DatabaseMissing "database_missing" Backup true,
     BackupIncomplete "backup_incomplete" Backup true,
@@ -99,6 +101,10 @@ finding_codes! {
     LocaleMissing "locale_missing" Environment true,
     PsqlTooOld "psql_too_old" Environment true,
     PlaceholderMissing "placeholder_missing" Environment true,
+    ProcessLimit "process_limit" Environment true,
+    LimitUnenforceable "limit_unenforceable" Environment true,
+    NetworkNeeded "network_needed" Environment true,
+    ToolMissing "tool_missing" Environment true,
     TimedOut "timed_out" Environment true,
     NothingRestored "nothing_restored" Environment true,
     NothingCompared "nothing_compared" Environment true,
@@ -114,6 +120,8 @@ finding_codes! {
     MemberIgnored "member_ignored" Notice true,
     SettingUnknown "setting_unknown" Notice true,
     AnalyzeFailed "analyze_failed" Notice true,
+    ProgramStarted "program_started" Notice true,
+    LeftoversExpired "leftovers_expired" Notice true,
     NameDiffers "name_differs" Notice true,
 }
 

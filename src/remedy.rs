@@ -36,6 +36,14 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             "Look at the line in the dump: pg_dump writes no psql meta-commands besides \\restrict, \\unrestrict and \\connect.",
             "Find out who changed the dump.",
         ],
+        Code::UnsafeStatement => &[
+            "Do not restore this dump on a server that matters: as a superuser it runs programs there.",
+            "Find out who changed it: no backup tool writes such a statement.",
+        ],
+        Code::ServerAltered => &[
+            "Do not restore this backup on a server that matters.",
+            "Look at its functions, event triggers and DO blocks: one of them changes other databases, roles or settings.",
+        ],
         Code::DatabaseMissing | Code::BackupIncomplete => &[
             "Look at the log of the backup job for the databases that failed; dbbackup exits 0 when a database fails.",
             "Make a new backup once the cause is gone.",
@@ -111,8 +119,23 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             "Free space where the throwaway server lives (Docker's data folder, or TMPDIR with --engine local).",
             "Or set TMPDIR to a larger file system with --engine local.",
         ],
-        Code::OutOfMemory => {
-            &["Run on a machine with more memory.", "Free memory used by other programs."]
+        Code::OutOfMemory => &[
+            "Raise `sandbox.memory` in the scenario, or run on a machine with more memory.",
+            "If it needs far more than the source did, look at what the dump's functions do.",
+        ],
+        Code::ProcessLimit => &[
+            "Raise `sandbox.pids` in the scenario.",
+            "If that does not help, look at the programs that the dump starts.",
+        ],
+        Code::LimitUnenforceable => {
+            &["Use --engine docker, or remove the limit from the scenario."]
+        }
+        Code::NetworkNeeded => &[
+            "Find what connects while it is restored: mostly a materialized view over a foreign table, or a function that uses dblink.",
+            "Leave that database out with `restore.exclude`: without its network it cannot be tested.",
+        ],
+        Code::ToolMissing => {
+            &["Name an image with PostgreSQL's client programs (psql, pg_restore) with --image."]
         }
         Code::ExtensionMissing => &[
             "Name an image that has the extension with --image (for example postgis/postgis:15-3.4).",
@@ -125,7 +148,9 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             &["Use an image with PostgreSQL 13.22, 14.19, 15.14, 16.10, 17.6 or newer."]
         }
         Code::PlaceholderMissing => &["Restore the cluster archive instead: it carries its roles."],
-        Code::TimedOut => &["Run again when the machine is less busy.", "Raise the time limit."],
+        Code::TimedOut => {
+            &["Run again when the machine is less busy.", "Raise the limit that the message names."]
+        }
         Code::NothingRestored | Code::NothingCompared => {
             &["Look at the other findings: nothing is known about this backup."]
         }
@@ -148,6 +173,8 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         | Code::MemberIgnored
         | Code::SettingUnknown
         | Code::AnalyzeFailed
+        | Code::ProgramStarted
+        | Code::LeftoversExpired
         | Code::NameDiffers => &[],
     };
     steps.iter().map(|&step| step.to_owned()).collect()

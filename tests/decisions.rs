@@ -6,8 +6,8 @@ use std::fs;
 
 use pgdrill::finding::{Finding, FindingClass, FindingCode};
 use pgdrill::outcome::{
-    CheckOutcome, DatabaseOutcome, DatabaseProgress, Evidence, ExitCode, ScenarioResult, judge,
-    judge_database,
+    CheckOutcome, DatabaseOutcome, DatabaseProgress, Evidence, ExitCode, ExpectedVerdict,
+    Judgement, ScenarioResult, Verdict, judge, judge_database,
 };
 use pgdrill::postgres::sqlstate::{ArchiveSays, Meaning, meaning};
 
@@ -163,6 +163,52 @@ fn scenarios_are_judged_as_the_table_says() {
             judge(&Evidence { restore_asked: true, findings: &findings, databases, checks });
         assert_eq!(judged.verdict.as_str(), row[1], "{}", row[0]);
         assert_eq!(judged.result.as_str(), row[2], "{}", row[0]);
+    }
+}
+
+#[test]
+fn an_expected_verdict_gives_the_documented_result() {
+    let rows = table(&["expected", "verdict", "the expected finding"]);
+    assert_eq!(rows.len(), 6);
+    let verdicts = [
+        (Verdict::NotRestorable, ScenarioResult::Failed),
+        (Verdict::Restorable, ScenarioResult::Passed),
+        (Verdict::Inconclusive, ScenarioResult::Errored),
+        (Verdict::NotRun, ScenarioResult::Skipped),
+    ];
+    let expected = FindingCode::DumpTruncated;
+    let finding = || Finding::new(expected, "x").in_database("shop");
+    for row in rows {
+        for (verdict, result) in verdicts {
+            if row[1] != "*" && row[1] != verdict.as_str() {
+                continue;
+            }
+            let judgement = Judgement { verdict, result };
+            if row[0] == "restorable" {
+                let same = ExpectedVerdict::Restorable.result(judgement, [&finding()]);
+                assert_eq!((same, row[3].as_str()), (result, "as above"), "{row:?}");
+                continue;
+            }
+            let anywhere = ExpectedVerdict::NotRestorable { finding: expected, database: None };
+            let in_shop = ExpectedVerdict::NotRestorable {
+                finding: expected,
+                database: Some("shop".to_owned()),
+            };
+            let others = [
+                Finding::new(FindingCode::DumpEmpty, "x").in_database("shop"),
+                finding().in_database("other"),
+            ];
+            if row[2] != "not found" {
+                for wanted in [&anywhere, &in_shop] {
+                    let found = wanted.result(judgement, [&others[0], &finding()]);
+                    assert_eq!(found.as_str(), row[3], "{row:?}");
+                }
+            }
+            if row[2] != "found" {
+                assert_eq!(anywhere.result(judgement, [&others[0]]).as_str(), row[3], "{row:?}");
+                assert_eq!(in_shop.result(judgement, &others).as_str(), row[3], "{row:?}");
+            }
+        }
     }
 }
 

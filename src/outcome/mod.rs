@@ -1,8 +1,10 @@
 //! What came of a run: verdicts, results, and the tree that every report shows.
 
+mod expectation;
 mod run_report;
 mod verdict;
 
+pub use expectation::ExpectedVerdict;
 pub use run_report::{
     BackupFacts, CheckReport, CleanupFacts, DatabaseReport, DiskFacts, EngineFacts, IsolationFacts,
     ObjectiveReport, Objectives, PhaseReport, REPORT_SCHEMA, RunFacts, RunReport, ScenarioReport,

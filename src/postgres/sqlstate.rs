@@ -43,6 +43,7 @@ pub fn meaning(sqlstate: &str, object_kind: &str, archive: ArchiveSays) -> Meani
         ("42809" | "22023", "locale") => Code::LocaleMissing,
         ("22023", _) => Code::RestoreFailed,
         ("0A000", "extension") | ("58P01", _) => Code::ExtensionMissing,
+        ("08001" | "HV00N", _) => Code::NetworkNeeded,
         ("53100", _) => Code::DiskFull,
         ("54000", _) => Code::OutOfMemory,
         ("57014", _) => Code::TimedOut,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
-use crate::finding::FindingCode;
+pub use crate::outcome::ExpectedVerdict;
 use crate::text::ByteCount;
 
 /// The thing under test.
@@ -140,21 +140,6 @@ pub enum OnError {
     Continue,
     /// Leave the others out.
     Stop,
-}
-
-/// What must come of a scenario for it to pass.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum ExpectedVerdict {
-    /// The backup is restorable.
-    #[default]
-    Restorable,
-    /// The backup is bad, with this finding.
-    NotRestorable {
-        /// What must be found.
-        finding: FindingCode,
-        /// In which database; `None`: anywhere.
-        database: Option<String>,
-    },
 }
 
 /// Where a scenario's own reports go.
