@@ -19,7 +19,9 @@ mod select;
 pub mod sweep;
 
 pub use error::EphemeralError;
-pub use sandbox::{EngineKind, Isolation, Removal, SandboxIdentity};
+pub use sandbox::{
+    DiskUse, EngineKind, Held, HeldLimit, Isolation, LimitKey, Pressure, Removal, SandboxIdentity,
+};
 pub(crate) use sandbox::{Exec, ExecCommand, ExecOutput, Sandbox, SandboxState};
 pub use select::{EngineRequest, Selected, select};
 pub(crate) use select::{StartRequest, start};

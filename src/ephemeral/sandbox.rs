@@ -44,8 +44,78 @@ pub struct Isolation {
     pub boundary: String,
     /// Whether the sandbox has no way to any network but its own loopback.
     pub network_isolated: bool,
-    /// Observed facts, one each: `network=none`, `capabilities=dropped`, `uid=61712`, …
+    /// Observed facts, one each: `network=none`, `capabilities=none`, `uid=61712`, …
     pub facts: Vec<String>,
+    /// What should isolate and was not observed, one fact each; empty = fully isolated.
+    pub missing: Vec<String>,
+}
+
+/// What a scenario calls a limit, and in which unit it stands in a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LimitKey {
+    /// Bytes of memory.
+    Memory,
+    /// Billionths of a processor core.
+    NanoCpus,
+    /// Processes and threads.
+    Pids,
+    /// Bytes of shared memory.
+    Shm,
+    /// Bytes on disk.
+    Disk,
+}
+
+impl LimitKey {
+    /// The scenario's key.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "sandbox.memory",
+            Self::NanoCpus => "sandbox.cpus",
+            Self::Pids => "sandbox.pids",
+            Self::Shm => "sandbox.shm",
+            Self::Disk => "sandbox.disk",
+        }
+    }
+}
+
+/// How a limit is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// By the kernel.
+    Enforced,
+    /// By looking again and again, so for a moment more may be used.
+    Watched,
+}
+
+/// A limit of a running sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldLimit {
+    /// Which.
+    pub key: LimitKey,
+    /// How much, in the key's unit.
+    pub value: u64,
+    /// How it is held.
+    pub held: Held,
+}
+
+/// Whether limits have been reached. What cannot be seen counts as not reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pressure {
+    /// Processes that the kernel has killed for memory.
+    pub memory_kills: u64,
+    /// New processes that the kernel has refused.
+    pub forks_refused: u64,
+    /// Whether the machine itself is about to run out of memory.
+    pub machine_memory_low: bool,
+}
+
+/// What a sandbox takes of its disk; `None` where that cannot be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DiskUse {
+    /// Bytes in use by the sandbox.
+    pub used: Option<u64>,
+    /// Bytes that are left on the disk below it.
+    pub free: Option<u64>,
 }
 
 /// Which sandbox runs the server.
@@ -136,6 +206,15 @@ pub(crate) trait Sandbox: Send + Sync {
 
     /// Observes the isolation of the running sandbox.
     fn isolation(&self) -> BoxFuture<'_, Result<Isolation, EphemeralError>>;
+
+    /// What it may use.
+    fn limits(&self) -> Vec<HeldLimit>;
+
+    /// Whether limits have been reached. Quick: is asked several times a second.
+    fn pressure(&self) -> BoxFuture<'_, Pressure>;
+
+    /// What it takes of its disk. May take a while: every file is looked at.
+    fn disk(&self) -> BoxFuture<'_, DiskUse>;
 
     /// Starts a program as the server's account.
     fn exec(&self, command: ExecCommand) -> BoxFuture<'_, Result<Exec, EphemeralError>>;

@@ -181,6 +181,7 @@ pub(crate) async fn start(
                 run_id: request.run_id,
                 scenario: request.scenario,
                 expires_at: request.expires_at,
+                limits: request.limits,
             };
             Ok(Box::new(local::start(spec, ledger).await?))
         }

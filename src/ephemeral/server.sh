@@ -99,4 +99,15 @@ server=$!
 status=0
 wait "$server" || status=$?
 cat "$work"/log/*.log 2>/dev/null | tail -n 20 >&2 || true
+# A backend that the kernel kills for memory takes the server with it, and with the container goes
+# the count of such kills (control groups version 2, then 1).
+for file in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
+	if [ -r "$file" ]; then
+		while read -r key count; do
+			if [ "$key" = oom_kill ] && [ "$count" -gt 0 ]; then
+				echo "pgdrill: killed for memory: $count" >&2
+			fi
+		done <"$file"
+	fi
+done
 exit "$status"

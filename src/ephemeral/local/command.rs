@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use super::account::Account;
 use super::binaries::visible_folders;
 use crate::ephemeral::{EphemeralError, ExecCommand};
+use crate::scenario::Limits;
 
 /// Builds the root and starts the server; see there.
 const ENTER: &str = include_str!("enter.sh");
@@ -31,6 +32,26 @@ pub(super) struct Plan {
     pub(super) account: Account,
     pub(super) token: String,
     pub(super) namespaced: bool,
+    pub(super) bounds: Bounds,
+}
+
+/// What the kernel lets the sandbox use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// Processes and threads of the server's account.
+    pub(super) pids: u64,
+    /// Bytes in `/dev/shm`.
+    pub(super) shm: u64,
+}
+
+impl Bounds {
+    /// The limits asked for, else the defaults, which are the container's.
+    pub(super) fn of(limits: &Limits) -> Self {
+        Self {
+            pids: limits.pids.unwrap_or(1024),
+            shm: limits.shm.map_or(1024 * 1024 * 1024, |bytes| bytes.0),
+        }
+    }
 }
 
 /// The open namespaces of a sandbox. Held open, because a process number may be given to another
@@ -78,6 +99,7 @@ impl Plan {
                 .args(visible_folders(&self.bindir))
                 .arg("--")
                 .env("PGDRILL_ENTER", ENTER)
+                .env("PGDRILL_SHM", self.bounds.shm.to_string())
                 .env("PGDRILL_FOLDER", &self.folder);
         } else {
             self.unprivileged(&mut command, true)?;
@@ -119,6 +141,7 @@ impl Plan {
             account,
             token: "probe".to_owned(),
             namespaced: true,
+            bounds: Bounds::of(&Limits::default()),
         };
         let mut command = plan.detached()?;
         plan.unshared(&mut command)?;
@@ -147,6 +170,7 @@ impl Plan {
             command
                 .current_dir("/")
                 .env("PGDRILL_DROP", DROP)
+                .env("PGDRILL_PIDS", self.bounds.pids.to_string())
                 .env("PGDRILL_UID", self.account.uid.to_string())
                 .env("PGDRILL_GID", self.account.gid.to_string())
                 .env("PGDRILL_SWITCH", if self.account.foreign { "yes" } else { "no" });

@@ -8,6 +8,10 @@ shift
 # shellcheck disable=SC3045
 ulimit -c 0
 
+# The kernel counts the processes of the account, and in a user namespace those in it.
+if [ "$PGDRILL_PIDS" != 0 ]; then
+    set -- prlimit --nproc="$PGDRILL_PIDS:$PGDRILL_PIDS" -- "$@"
+fi
 set -- setpriv --no-new-privs --inh-caps=-all --ambient-caps=-all --bounding-set=-all -- "$@"
 # A user namespace in which no further ones can be made: they are how most holes of the kernel are
 # reached. It also keeps the server's account, which outside is the same as process 1's unless we
@@ -29,5 +33,5 @@ if [ "$PGDRILL_SWITCH" = yes ]; then
         set -- setpriv $account "$@"
     fi
 fi
-unset PGDRILL_UID PGDRILL_GID PGDRILL_SWITCH PGDRILL_DROP
+unset PGDRILL_UID PGDRILL_GID PGDRILL_SWITCH PGDRILL_DROP PGDRILL_PIDS
 exec "$@"

@@ -56,7 +56,7 @@ ln -s fd/0 dev/stdin
 ln -s fd/1 dev/stdout
 ln -s fd/2 dev/stderr
 # Bounded, as these are memory.
-mount -t tmpfs -o mode=1777,size=1g,nosuid,nodev,noexec pgdrill dev/shm
+mount -t tmpfs -o mode=1777,size="$PGDRILL_SHM",nosuid,nodev,noexec pgdrill dev/shm
 mount -t tmpfs -o mode=1777,size=1g,nosuid,nodev pgdrill tmp
 mount --bind "$PGDRILL_FOLDER/work" pgdrill
 # While the machine's /proc is still in sight: the kernel asks for that in a user namespace.
@@ -105,9 +105,12 @@ while read -r _ _ _ _ point options _; do
     mount -o "$flags" "$(printf "$(printf '%s' "$point" | sed 's/%/%%/g')")"
 done </proc/self/mountinfo
 
+# Where the machine runs out of memory, these are the processes that the kernel ends first (proc(5)).
+echo 1000 >/proc/self/oom_score_adj || :
+
 drop=$PGDRILL_DROP
 export PGDRILL_LOOPBACK="$loopback"
-unset PGDRILL_FOLDER PGDRILL_ENTER PGDRILL_DROP
+unset PGDRILL_FOLDER PGDRILL_ENTER PGDRILL_DROP PGDRILL_SHM
 
 # Until this line nothing untrusted has run, so nobody else can have printed it.
 echo "pgdrill-first $first $loopback"

@@ -17,52 +17,50 @@ const KINDS: [(&str, &str); 6] = [
 ];
 
 /// Looks at all of `pids`, the processes that run what the dump says, and reports what holds for
-/// every one of them. `None` if none of them could be observed.
-pub(super) fn observe(pids: &[u32]) -> Option<Isolation> {
+/// every one of them: `uid` is who they should be, `limit` how many there may be. `None` if none of
+/// them could be observed.
+pub(super) fn observe(pids: &[u32], uid: u32, limit: u64) -> Option<Isolation> {
     let observed: Vec<Observed> = pids.iter().filter_map(|pid| Observed::of(*pid)).collect();
     let last = observed.last()?;
     let all = |holds: &dyn Fn(&Observed) -> bool| observed.iter().all(holds);
     let own = |kind: usize| all(&|one| one.own_namespace.get(kind) == Some(&true));
-    let mut facts: Vec<String> = KINDS
-        .iter()
-        .enumerate()
-        .map(|(kind, (_, name))| {
-            format!("{name}_namespace={}", if own(kind) { "own" } else { "host" })
-        })
-        .collect();
+    let mut facts = Vec::new();
+    let mut missing = Vec::new();
+    let mut note = |isolates: bool, fact: String| {
+        if !isolates {
+            missing.push(fact.clone());
+        }
+        facts.push(fact);
+    };
+    for (kind, (_, name)) in KINDS.iter().enumerate() {
+        // A user namespace is how the others are had without being root, not itself a boundary.
+        let isolates = own(kind) || *name == "user";
+        note(isolates, format!("{name}_namespace={}", if own(kind) { "own" } else { "host" }));
+    }
     let private_root = all(&|one| one.private_root);
-    facts.push(format!("root={}", if private_root { "private" } else { "host" }));
+    note(private_root, format!("root={}", if private_root { "private" } else { "host" }));
     let powerless = all(&Observed::is_powerless);
-    facts.push(if powerless {
-        "capabilities=none".to_owned()
-    } else {
-        format!("capabilities={}", last.capabilities.join("/"))
-    });
+    let capabilities = if powerless { "none".to_owned() } else { last.capabilities.join("/") };
+    note(powerless, format!("capabilities={capabilities}"));
     let no_new = all(&|one| one.no_new_privileges);
-    facts.push(format!("no_new_privileges={}", if no_new { "yes" } else { "no" }));
+    note(no_new, format!("no_new_privileges={}", if no_new { "yes" } else { "no" }));
     let mut uids: Vec<u32> = observed.iter().flat_map(|one| one.uids.clone()).collect();
     uids.sort_unstable();
     uids.dedup();
-    facts.extend(uids.iter().map(|uid| format!("uid={uid}")));
-    facts.push(format!("interfaces={}", last.interfaces.join(",")));
-    // A user namespace is how the others are had without being root, not itself a boundary.
-    let bounded = (0..5).all(own) && private_root;
+    for seen in uids {
+        note(seen == uid, format!("uid={seen}"));
+    }
+    let bounded = all(&|one| one.pids_limit == Some(limit));
+    let shown = last.pids_limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
+    note(bounded, format!("pids_limit={shown}"));
+    note(true, format!("interfaces={}", last.interfaces.join(",")));
+    let is_boundary = (0..5).all(own) && private_root;
     Some(Isolation {
-        boundary: if bounded { "namespaces" } else { "none" }.to_owned(),
+        boundary: if is_boundary { "namespaces" } else { "none" }.to_owned(),
         network_isolated: own(2),
         facts,
+        missing,
     })
-}
-
-/// Whether an observation shows all that the namespaces are to give, for this account only.
-pub(super) fn is_complete(isolation: &Isolation, uid: u32) -> bool {
-    let has = |fact: &str| isolation.facts.iter().any(|one| one == fact);
-    let accounts = isolation.facts.iter().filter(|one| one.starts_with("uid=")).count();
-    isolation.boundary == "namespaces"
-        && has("capabilities=none")
-        && has("no_new_privileges=yes")
-        && has(&format!("uid={uid}"))
-        && accounts == 1
 }
 
 struct Observed {
@@ -73,6 +71,8 @@ struct Observed {
     capabilities: Vec<String>,
     no_new_privileges: bool,
     uids: Vec<u32>,
+    /// Hard limit on the account's processes; `None`: none.
+    pids_limit: Option<u64>,
     interfaces: Vec<String>,
 }
 
@@ -97,6 +97,7 @@ impl Observed {
             capabilities,
             no_new_privileges: processes::status(pid, "NoNewPrivs")? == "1",
             uids: processes::uids(pid),
+            pids_limit: pids_limit(pid),
             interfaces: interfaces(pid),
         };
         // Its files vanish one by one while a process ends.
@@ -110,6 +111,13 @@ impl Observed {
         self.capabilities.iter().take(3).all(none)
             && (self.no_new_privileges || self.capabilities.iter().all(none))
     }
+}
+
+/// The hard limit of RLIMIT_NPROC (`/proc/PID/limits`: name, soft limit, hard limit, unit).
+fn pids_limit(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Max processes"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// The network interfaces that a process can see (`/proc/PID/net/dev`, two lines of heading).

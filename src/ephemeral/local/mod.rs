@@ -14,6 +14,7 @@ mod exec;
 mod first;
 mod folder;
 mod isolation;
+mod pressure;
 mod processes;
 mod removal;
 mod start;
@@ -30,7 +31,7 @@ use self::removal::Remains;
 pub(crate) use self::removal::sweep_local;
 pub(crate) use self::start::{LocalSpec, check_account, namespaces_allowed, start};
 use super::ledger::Receipt;
-use super::sandbox::{BoxFuture, ByteStream};
+use super::sandbox::{BoxFuture, ByteStream, DiskUse, Held, HeldLimit, LimitKey, Pressure};
 use super::{
     EngineKind, EphemeralError, Exec, ExecCommand, Isolation, Removal, Sandbox, SandboxIdentity,
     SandboxState,
@@ -44,6 +45,8 @@ pub(crate) struct LocalSandbox {
     /// Closed by the removal.
     namespaces: Mutex<Option<Arc<Namespaces>>>,
     remains: Remains,
+    /// Kills for memory in our own control group before the sandbox was made.
+    kills_before: u64,
     receipt: Receipt,
     removal: tokio::sync::Mutex<()>,
 }
@@ -67,6 +70,7 @@ impl LocalSandbox {
     async fn observe(&self) -> Result<Option<Isolation>, EphemeralError> {
         let remains = self.remains.clone();
         let namespaced = self.plan.namespaced;
+        let (uid, limit) = (self.plan.account.outside_uid, self.plan.bounds.pids);
         blocking(move || {
             let mut pids = remains.processes();
             if let Some((first, _)) = remains.first.filter(|_| namespaced) {
@@ -74,14 +78,19 @@ impl LocalSandbox {
                 // in are left out too: these do not descend from it.
                 pids.retain(|pid| *pid != first && processes::descends_from(*pid, first));
             }
-            isolation::observe(&pids)
+            isolation::observe(&pids, uid, limit)
         })
         .await
     }
 
+    /// Kills for memory since the sandbox was made.
+    fn memory_kills(&self) -> u64 {
+        pressure::own_memory_kills().saturating_sub(self.kills_before)
+    }
+
     async fn ended(&self) -> EphemeralError {
         let last_lines = self.first.last_lines().await;
-        EphemeralError::ServerEnded { last_lines, out_of_memory: false }
+        EphemeralError::ServerEnded { last_lines, out_of_memory: self.memory_kills() > 0 }
     }
 }
 
@@ -102,9 +111,8 @@ impl Sandbox for LocalSandbox {
     fn isolation(&self) -> BoxFuture<'_, Result<Isolation, EphemeralError>> {
         Box::pin(async move {
             // The server's way into its account takes a moment.
-            let uid = self.plan.account.outside_uid;
             for _ in 0..if self.plan.namespaced { 50 } else { 0 } {
-                if self.observe().await?.is_some_and(|it| isolation::is_complete(&it, uid)) {
+                if self.observe().await?.is_some_and(|it| it.missing.is_empty()) {
                     break;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -113,6 +121,35 @@ impl Sandbox for LocalSandbox {
                 Some(isolation) => Ok(isolation),
                 None => Err(self.ended().await),
             }
+        })
+    }
+
+    fn limits(&self) -> Vec<HeldLimit> {
+        if !self.plan.namespaced {
+            return Vec::new();
+        }
+        let enforced = |key, value| HeldLimit { key, value, held: Held::Enforced };
+        let bounds = self.plan.bounds;
+        vec![enforced(LimitKey::Pids, bounds.pids), enforced(LimitKey::Shm, bounds.shm)]
+    }
+
+    fn pressure(&self) -> BoxFuture<'_, Pressure> {
+        Box::pin(async move {
+            let (remains, bounds) = (self.remains.clone(), self.plan.bounds);
+            let counted = blocking(move || pressure::processes(&remains)).await;
+            let full = counted.is_ok_and(|count| self.plan.namespaced && count >= bounds.pids);
+            Pressure {
+                memory_kills: self.memory_kills(),
+                forks_refused: u64::from(full),
+                machine_memory_low: pressure::machine_memory_low(),
+            }
+        })
+    }
+
+    fn disk(&self) -> BoxFuture<'_, DiskUse> {
+        Box::pin(async move {
+            let folder = self.plan.folder.clone();
+            blocking(move || pressure::disk(&folder)).await.unwrap_or_default()
         })
     }
 
@@ -142,7 +179,7 @@ impl Sandbox for LocalSandbox {
         Box::pin(async move {
             Ok(if self.first.has_ended() {
                 let last_lines = self.first.last_lines().await;
-                SandboxState::Ended { last_lines, out_of_memory: false }
+                SandboxState::Ended { last_lines, out_of_memory: self.memory_kills() > 0 }
             } else {
                 SandboxState::Running
             })

@@ -8,14 +8,15 @@ use jiff::Timestamp;
 
 use super::account::{Account, random};
 use super::binaries::Binaries;
-use super::command::{INSIDE, Namespaces, Plan};
+use super::command::{Bounds, INSIDE, Namespaces, Plan};
 use super::first::FirstProcess;
 use super::folder::{self, Marker};
 use super::processes::{PidNamespace, Process};
 use super::removal::Remains;
-use super::{LocalSandbox, blocking};
+use super::{LocalSandbox, blocking, pressure};
 use crate::ephemeral::EphemeralError;
 use crate::ephemeral::ledger::{Entry, Ledger, Owner, Receipt, Resource};
+use crate::scenario::Limits;
 
 /// How long making the namespaces and the root may take; it is a matter of milliseconds.
 const SETUP: Duration = Duration::from_secs(60);
@@ -36,6 +37,7 @@ pub(crate) struct LocalSpec {
     pub(crate) run_id: String,
     pub(crate) scenario: String,
     pub(crate) expires_at: Timestamp,
+    pub(crate) limits: Limits,
 }
 
 /// Whether the server can run as another account than root and the owner of the machine's own
@@ -99,7 +101,9 @@ pub(super) async fn start_as(
         account: foreign,
     };
     let bindir = spec.binaries.bindir.clone();
-    let plan = Plan { folder: folder.clone(), work_dir, bindir, account, token, namespaced };
+    let bounds = Bounds::of(&spec.limits);
+    let plan =
+        Plan { folder: folder.clone(), work_dir, bindir, account, token, namespaced, bounds };
     let entry = Entry {
         run_id: spec.run_id,
         scenario: spec.scenario,
@@ -187,6 +191,7 @@ async fn begin(
         first,
         namespaces: Mutex::new(kept_open),
         remains,
+        kills_before: pressure::own_memory_kills(),
         receipt: receipt.clone(),
         removal: tokio::sync::Mutex::new(()),
     })

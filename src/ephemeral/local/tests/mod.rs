@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::{Binaries, LocalSandbox, LocalSpec, find_binaries, namespaces_allowed};
 use crate::ephemeral::{ExecCommand, ExecOutput, Sandbox, SandboxState};
+use crate::scenario::Limits;
 
 const SERVER: &str = r#"
 initdb --no-sync -D data -U x -A trust --locale=C -E UTF8 >/dev/null && mkdir -m 700 sock &&
@@ -33,6 +34,7 @@ fn spec(binaries: Binaries, temp_dir: &Path, script: &str) -> LocalSpec {
         run_id: "run".to_owned(),
         scenario: "scenario".to_owned(),
         expires_at: Timestamp::now(),
+        limits: Limits::default(),
     }
 }
 
