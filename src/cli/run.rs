@@ -13,8 +13,8 @@ use crate::engine::run_scenario;
 use crate::event::{EventSender, RunEvent};
 use crate::finding::{Finding, FindingCode};
 use crate::outcome::{
-    BackupFacts, CleanupFacts, DiskFacts, ExitCode, Expectation, Objectives, REPORT_SCHEMA,
-    RunFacts, RunReport, ScenarioReport, ScenarioResult, Verdict,
+    BackupFacts, CleanupFacts, DiskFacts, ExitCode, Expectation, ExpectedVerdict, Objectives,
+    REPORT_SCHEMA, RunFacts, RunReport, ScenarioReport, ScenarioResult, Verdict,
 };
 use crate::report::{self, ReportPaths};
 use crate::scenario::{self, Scenario, ScenarioError};
@@ -120,6 +120,7 @@ fn refuse(reports: &ReportArgs, name: &str, file: Option<&Utf8Path>, message: St
         verdict: Verdict::NotRun,
         result: ScenarioResult::Errored,
         expectation: Expectation::Unmet,
+        expected: ExpectedVerdict::default().to_string(),
         backup: BackupFacts::default(),
         engine: None,
         databases: Vec::new(),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::programs::{Output, run};
 use crate::backup::PostgresVersion;
 use crate::ephemeral::{EphemeralError, ExecCommand, Sandbox, SandboxState};
+use crate::postgres::integrity::{self, DatabaseIdentity};
 use crate::postgres::{LogReader, Session, SessionError, reader_options, superuser_options};
 use crate::text::{quote_conninfo, quote_identifier};
 
@@ -147,37 +148,52 @@ impl Cluster {
         self.server_version.major().unwrap_or(0)
     }
 
+    /// What a dump has changed of what belongs to us, one phrase each.
+    pub(super) async fn alterations(
+        &self,
+        restored: &[DatabaseIdentity],
+    ) -> Result<Vec<String>, EphemeralError> {
+        match integrity::alterations(&self.admin, &self.superuser, restored).await {
+            Ok(found) => Ok(found),
+            Err(_) if self.answers().await => {
+                Ok(vec!["the rights of pgdrill's own superuser".to_owned()])
+            }
+            Err(error) => Err(self.why_lost(&error).await),
+        }
+    }
+
+    /// The databases that are there.
+    pub(super) async fn databases(&self) -> Result<Vec<DatabaseIdentity>, EphemeralError> {
+        match integrity::databases(&self.admin).await {
+            Ok(databases) => Ok(databases),
+            Err(error) => Err(self.why_lost(&error).await),
+        }
+    }
+
     /// Whether the server still answers, after a session to one of its databases was lost.
     pub(super) async fn answers(&self) -> bool {
         self.admin.execute("select 1").await.is_ok()
     }
 
-    /// Free bytes where the server lives.
-    pub(super) async fn free_bytes(&self) -> Option<u64> {
-        let work = self.sandbox.work_dir().to_owned();
-        let output = run(&*self.sandbox, ExecCommand::new(["df", "-Pk", &work])).await.ok()?;
-        free_bytes_of(&output.stdout)
-    }
-
     /// Why a session was lost: asks the sandbox what became of the server.
     pub(super) async fn why_lost(&self, error: &SessionError) -> EphemeralError {
-        match self.sandbox.state().await {
-            Ok(SandboxState::Ended { last_lines, out_of_memory }) => {
-                EphemeralError::ServerEnded { last_lines, out_of_memory }
+        // A server that goes down takes a moment until its last process is gone.
+        for _ in 0..20 {
+            match self.sandbox.state().await {
+                Ok(SandboxState::Ended { last_lines, out_of_memory }) => {
+                    return EphemeralError::ServerEnded { last_lines, out_of_memory };
+                }
+                Ok(SandboxState::Running) if !self.answers().await => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                Ok(SandboxState::Running) | Err(_) => break,
             }
-            Ok(SandboxState::Running) | Err(_) => EphemeralError::Session {
-                action: "keep a session to the throwaway server".to_owned(),
-                cause: error.to_string(),
-            },
+        }
+        EphemeralError::Session {
+            action: "keep a session to the throwaway server".to_owned(),
+            cause: error.to_string(),
         }
     }
-}
-
-/// `df -P`: the fourth column of the second line, in kibibytes (POSIX).
-fn free_bytes_of(df: &str) -> Option<u64> {
-    let line = df.lines().nth(1)?;
-    let kibibytes: u64 = line.split_whitespace().nth(3)?.parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 /// A superuser's session on a server that nothing has been restored into.
@@ -227,18 +243,5 @@ impl Output {
     pub(super) fn says_disk_full(&self) -> bool {
         self.stderr.contains("No space left on device")
             || self.stderr.contains("Disk quota exceeded")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::free_bytes_of;
-
-    #[test]
-    fn free_space_is_read_from_df() {
-        let df =
-            "Filesystem 1024-blocks Used Available Capacity Mounted on\noverlay 100 40 60 40% /\n";
-        assert_eq!(free_bytes_of(df), Some(61_440));
-        assert_eq!(free_bytes_of(""), None);
     }
 }

@@ -8,9 +8,11 @@ mod cluster;
 mod compare;
 mod diagnosis;
 mod globals;
+mod limits;
 mod programs;
 mod restore;
 pub mod sample;
 mod scenario_run;
+mod watch;
 
 pub use scenario_run::{RunOptions, run_scenario};

@@ -156,6 +156,7 @@ async fn select(options: &RunOptions) -> Result<Selected, EphemeralError> {
         major,
         pg_bindir: options.pg_bindir.clone(),
         trust_dump: options.trust_dump,
+        limits: Limits::default(),
     };
     let choice = options.engine.unwrap_or_default();
     let docker = match choice {

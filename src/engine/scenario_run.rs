@@ -11,17 +11,22 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt as _;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::checks;
+use super::limits::{self, Bounds};
+use super::watch::Watch;
 use crate::backup::BackupInventory;
-use crate::ephemeral::{EphemeralError, Sandbox, Selected};
+use crate::ephemeral::{EphemeralError, Pressure, Sandbox, Selected};
 use crate::event::{EventSender, Preflight, RunEvent};
 use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::outcome::{
     BackupFacts, CleanupFacts, DatabaseOutcome, DiskFacts, Evidence, Expectation, Objectives,
     PhaseReport, ScenarioReport, ScenarioResult, Verdict, judge,
 };
+use crate::plan::RestorePlan;
+use crate::postgres::integrity::DatabaseIdentity;
 use crate::scenario::{EngineChoice, PullPolicy, Scenario};
 
 /// What does not belong to any scenario.
@@ -91,6 +96,14 @@ struct ScenarioRun<'a> {
     starting: Option<Starting>,
     sandbox: Option<Arc<dyn Sandbox>>,
     plan_positions: Vec<usize>,
+    /// The database that is being restored, and since when.
+    in_flight: Option<(usize, Instant)>,
+    /// Told when a limit is reached; taken by the watch.
+    reached: Option<oneshot::Sender<Finding>>,
+    watch: Option<Watch>,
+    bounds: Option<Bounds>,
+    /// Databases that have been restored, with their numbers.
+    restored: Vec<DatabaseIdentity>,
     /// Entries of the tables of contents that nobody looked up, by kind.
     not_compared: BTreeMap<String, u64>,
     report: ScenarioReport,
@@ -114,6 +127,11 @@ impl<'a> ScenarioRun<'a> {
             starting: None,
             sandbox: None,
             plan_positions: Vec::new(),
+            in_flight: None,
+            reached: None,
+            watch: None,
+            bounds: None,
+            restored: Vec::new(),
             not_compared: BTreeMap::new(),
             report: ScenarioReport {
                 name: scenario.name.clone(),
@@ -121,6 +139,7 @@ impl<'a> ScenarioRun<'a> {
                 verdict: Verdict::NotRun,
                 result: ScenarioResult::Skipped,
                 expectation: Expectation::Unmet,
+                expected: scenario.expect.to_string(),
                 backup: BackupFacts {
                     path: scenario.backup.path.to_string(),
                     ..BackupFacts::default()
@@ -170,16 +189,53 @@ impl<'a> ScenarioRun<'a> {
             return Ok(());
         }
         let plan = self.plan(&inventory)?;
+        let (reached, limit) = oneshot::channel();
+        self.reached = Some(reached);
+        let time = self.scenario.restore.as_ref().and_then(|restore| restore.time_limit);
+        let time_is_up = async {
+            match time {
+                Some(time) => {
+                    tokio::time::sleep(time).await;
+                    limits::time_is_up(time)
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let limit = async {
+            match limit.await {
+                Ok(finding) => finding,
+                // The watch has ended with the work it watched.
+                Err(_) => std::future::pending().await,
+            }
+        };
+        let halted = tokio::select! {
+            biased;
+            finding = limit => finding,
+            finding = time_is_up => finding,
+            worked = self.restore_test(&inventory, &plan) => return worked,
+        };
+        self.halt(halted);
+        Err(Ended)
+    }
+
+    /// Start, restore, compare, ask. Dropping it is how a limit ends it: everything it makes lives
+    /// inside the sandbox.
+    async fn restore_test(
+        &mut self,
+        inventory: &Arc<BackupInventory>,
+        plan: &RestorePlan,
+    ) -> Result<(), Ended> {
         self.enter_phase("start");
-        let (selected, bootstrap) = self.start(&plan).await?;
-        let mut cluster = self.take_cluster(&selected, &plan, &bootstrap).await?;
-        let restored = self.restore_all(&mut cluster, &inventory, &plan, &bootstrap).await;
+        let (selected, bootstrap) = self.start(plan).await?;
+        let mut cluster = self.take_cluster(&selected, plan, &bootstrap).await?;
+        let restored = self.restore_all(&mut cluster, inventory, plan, &bootstrap).await;
         if let Err(error) = restored {
             self.ephemeral(&error);
             return Err(Ended);
         }
         self.enter_phase("checks");
         let mut reports = Vec::new();
+        let before = self.pressure().await;
         let checked = checks::run(
             &cluster,
             &self.scenario.checks,
@@ -189,11 +245,40 @@ impl<'a> ScenarioRun<'a> {
         )
         .await;
         self.report.checks = reports;
+        for finding in self.strain(before).await {
+            self.find(finding);
+        }
         if let Err(error) = checked {
             self.ephemeral(&error);
         }
-        self.measure_disk(&cluster).await;
         Ok(())
+    }
+
+    /// A limit was reached: whatever was being done is not done.
+    fn halt(&mut self, finding: Finding) {
+        match self.in_flight.take() {
+            Some((index, started)) => {
+                let database = self.report.databases[index].name.clone();
+                self.database_done(index, started, None, vec![finding.in_database(database)]);
+            }
+            None => self.find(finding),
+        }
+    }
+
+    /// What had been reached at this moment.
+    async fn pressure(&self) -> Option<Pressure> {
+        match &self.watch {
+            Some(watch) => Some(watch.now().await),
+            None => None,
+        }
+    }
+
+    /// What has been reached since.
+    async fn strain(&self, before: Option<Pressure>) -> Vec<Finding> {
+        match (&self.watch, &self.bounds) {
+            (Some(watch), Some(bounds)) => bounds.judge(watch.since(before).await),
+            _ => Vec::new(),
+        }
     }
 
     fn ephemeral(&mut self, error: &EphemeralError) {
@@ -203,6 +288,7 @@ impl<'a> ScenarioRun<'a> {
     }
 
     async fn clean_up(&mut self) {
+        self.end_watch().await;
         self.enter_phase("cleanup");
         let started = Instant::now();
         if let Some(starting) = self.starting.take()
@@ -265,6 +351,7 @@ impl<'a> ScenarioRun<'a> {
             let finding = Finding::new(FindingCode::NothingRestored, "no database was restored");
             self.find(finding);
         }
+        judgement.result = self.scenario.expect.result(judgement, self.report.all_findings());
         if !self.report.cleanup.complete && judgement.result == ScenarioResult::Passed {
             judgement.result = ScenarioResult::Errored;
         }

@@ -61,6 +61,12 @@ pub enum EphemeralError {
         /// The kernel's or the program's words.
         cause: String,
     },
+    /// The scenario sets a limit that the local engine cannot hold.
+    #[error("the local engine cannot hold the limit `{key}`")]
+    LimitUnenforceable {
+        /// The scenario's key.
+        key: &'static str,
+    },
     /// The local engine would have to run as an account it must not use.
     #[error("the local engine must not run as account `{account}`")]
     ForbiddenAccount {
@@ -126,6 +132,9 @@ impl EphemeralError {
             Self::ServerNotStarted { last_lines } | Self::ServerEnded { last_lines, .. } => {
                 Some(last_lines.clone())
             }
+            Self::LimitUnenforceable { .. } => {
+                Some("it takes a control group of one's own, as a container has".to_owned())
+            }
             Self::ForbiddenAccount { .. } => None,
             Self::NoEngine { docker, local } => {
                 let causes: Vec<String> =
@@ -144,6 +153,7 @@ impl EphemeralError {
             }
             Self::ImageUnavailable { .. } | Self::ImageNotMapped { .. } => Code::ImageUnavailable,
             Self::NoNamespaces { .. } | Self::ForbiddenAccount { .. } => Code::IsolationUnavailable,
+            Self::LimitUnenforceable { .. } => Code::LimitUnenforceable,
             Self::Folder { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Code::DiskFull
             }

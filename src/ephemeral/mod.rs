@@ -21,6 +21,7 @@ pub mod sweep;
 pub use error::EphemeralError;
 pub use sandbox::{
     DiskUse, EngineKind, Held, HeldLimit, Isolation, LimitKey, Pressure, Removal, SandboxIdentity,
+    SeenProcess,
 };
 pub(crate) use sandbox::{Exec, ExecCommand, ExecOutput, Sandbox, SandboxState};
 pub use select::{EngineRequest, Selected, select};

@@ -109,6 +109,17 @@ pub struct Pressure {
     pub machine_memory_low: bool,
 }
 
+/// A process of a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenProcess {
+    /// Its number, as seen from outside.
+    pub pid: u64,
+    /// Its parent's; one that came in from outside has a parent that is not in the sandbox.
+    pub parent: u64,
+    /// What it runs, without its folder; the process may have changed it.
+    pub name: String,
+}
+
 /// What a sandbox takes of its disk; `None` where that cannot be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DiskUse {
@@ -212,6 +223,9 @@ pub(crate) trait Sandbox: Send + Sync {
 
     /// Whether limits have been reached. Quick: is asked several times a second.
     fn pressure(&self) -> BoxFuture<'_, Pressure>;
+
+    /// The processes that run in it now; none where they cannot be seen.
+    fn processes(&self) -> BoxFuture<'_, Vec<SeenProcess>>;
 
     /// What it takes of its disk. May take a while: every file is looked at.
     fn disk(&self) -> BoxFuture<'_, DiskUse>;

@@ -34,6 +34,8 @@ pub struct EngineRequest {
     pub pg_bindir: Option<PathBuf>,
     /// Whether to go without namespaces where the kernel does not allow them.
     pub trust_dump: bool,
+    /// What the sandbox may use.
+    pub limits: Limits,
 }
 
 /// The engine that was chosen.
@@ -147,8 +149,12 @@ async fn pulled(daemon: &Daemon, reference: &str) -> Result<Image, EphemeralErro
 fn local_engine(request: &EngineRequest, reason: &str) -> Result<Selected, EphemeralError> {
     let binaries = local::find_binaries(request.pg_bindir.as_deref(), request.major)?;
     local::check_account()?;
-    if !request.trust_dump {
-        local::namespaces_allowed()?;
+    let namespaced = match local::namespaces_allowed() {
+        Err(EphemeralError::NoNamespaces { .. }) if request.trust_dump => false,
+        allowed => allowed.map(|()| true)?,
+    };
+    if let Some(key) = unenforceable(&request.limits, namespaced) {
+        return Err(EphemeralError::LimitUnenforceable { key });
     }
     Ok(Selected {
         kind: EngineKind::Local,
@@ -156,6 +162,19 @@ fn local_engine(request: &EngineRequest, reason: &str) -> Result<Selected, Ephem
         reason: reason.to_owned(),
         means: Means::Local { binaries, trust_dump: request.trust_dump },
     })
+}
+
+/// A limit that the local engine cannot hold: refused, because one that is ignored is worse.
+fn unenforceable(limits: &Limits, namespaced: bool) -> Option<&'static str> {
+    [
+        ("sandbox.memory", limits.memory.is_some()),
+        ("sandbox.cpus", limits.cpus.is_some()),
+        ("sandbox.disk", limits.disk.is_some()),
+        ("sandbox.pids", limits.pids.is_some() && !namespaced),
+        ("sandbox.shm", limits.shm.is_some() && !namespaced),
+    ]
+    .into_iter()
+    .find_map(|(key, is_set)| is_set.then_some(key))
 }
 
 /// Starts the server's sandbox. The server may not accept sessions yet.

@@ -7,7 +7,8 @@ mod verdict;
 pub use expectation::ExpectedVerdict;
 pub use run_report::{
     BackupFacts, CheckReport, CleanupFacts, DatabaseReport, DiskFacts, EngineFacts, IsolationFacts,
-    ObjectiveReport, Objectives, PhaseReport, REPORT_SCHEMA, RunFacts, RunReport, ScenarioReport,
+    LimitFacts, ObjectiveReport, Objectives, PhaseReport, REPORT_SCHEMA, RunFacts, RunReport,
+    ScenarioReport,
 };
 pub use verdict::{
     CheckOutcome, DatabaseOutcome, DatabaseProgress, Evidence, ExitCode, Expectation, Judgement,

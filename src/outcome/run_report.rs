@@ -58,8 +58,10 @@ pub struct ScenarioReport {
     pub verdict: Verdict,
     /// About the scenario.
     pub result: ScenarioResult,
-    /// Whether the verdict is the expected one.
+    /// Whether the result is the one the scenario wants.
     pub expectation: Expectation,
+    /// What the scenario expects: `restorable`, `not_restorable: dump_truncated in shop`.
+    pub expected: String,
     /// The thing under test.
     pub backup: BackupFacts,
     /// The throwaway server; none was started where this is missing.
@@ -131,6 +133,21 @@ pub struct EngineFacts {
     pub reason: String,
     /// As observed.
     pub isolation: IsolationFacts,
+    /// What it may use.
+    pub limits: Vec<LimitFacts>,
+}
+
+/// A limit of the throwaway server's sandbox.
+#[derive(Debug, Clone, Serialize)]
+pub struct LimitFacts {
+    /// The scenario's key for it: `sandbox.memory`, …
+    pub key: &'static str,
+    /// How much.
+    pub value: u64,
+    /// `bytes`, `millicores` or `processes`.
+    pub unit: &'static str,
+    /// `enforced` by the kernel, or `watched` by pgdrill.
+    pub held: &'static str,
 }
 
 /// How isolated the server was, as observed.
@@ -142,6 +159,8 @@ pub struct IsolationFacts {
     pub network_isolated: bool,
     /// Facts, one each.
     pub facts: Vec<String>,
+    /// Those of them that do not isolate.
+    pub missing: Vec<String>,
 }
 
 /// About one database.

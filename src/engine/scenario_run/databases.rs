@@ -14,8 +14,9 @@ use crate::engine::{compare, globals, restore};
 use crate::ephemeral::EphemeralError;
 use crate::event::RunEvent;
 use crate::finding::{Finding, FindingCode};
-use crate::outcome::{DatabaseProgress, judge_database};
+use crate::outcome::{DatabaseOutcome, DatabaseProgress, judge_database};
 use crate::plan::RestorePlan;
+use crate::scenario::OnError;
 use crate::text::counted;
 
 impl ScenarioRun<'_> {
@@ -90,6 +91,8 @@ impl ScenarioRun<'_> {
             done += 1;
             let dump = &inventory.databases[index];
             let started = Instant::now();
+            self.in_flight = Some((index, started));
+            let before = self.pressure().await;
             self.events.send(RunEvent::DatabaseStarted {
                 name: dump.name.clone(),
                 position: done,
@@ -104,8 +107,12 @@ impl ScenarioRun<'_> {
                 }
                 Err(Stop::Ephemeral(error)) if restore.cluster.answers().await => {
                     // This database's session is lost, the server is not: the others go on.
-                    let lost = vec![database_lost(&error, &dump.name)];
+                    let mut lost = self.strain(before).await;
+                    lost.push(database_lost(&error, &dump.name));
                     self.database_done(index, started, None, lost);
+                    if self.stops_at(index) {
+                        break;
+                    }
                     continue;
                 }
                 Err(Stop::Ephemeral(error)) => {
@@ -119,6 +126,8 @@ impl ScenarioRun<'_> {
                 }
             };
             let compared = self.look(restore, dump, &mut findings).await;
+            let strain = self.strain(before).await;
+            findings.extend(strain.into_iter().map(|found| found.in_database(dump.name.clone())));
             match compared {
                 Ok(facts) => self.database_done(index, started, facts, findings),
                 Err(error) => {
@@ -130,11 +139,46 @@ impl ScenarioRun<'_> {
                     return Err(error);
                 }
             }
+            if self.stops_at(index) {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// Compares, analyzes and measures what was restored.
+    /// Whether the scenario wants the others left out because this one could not be restored.
+    fn stops_at(&mut self, index: usize) -> bool {
+        let on_error = self.scenario.restore.as_ref().map(|restore| restore.on_error);
+        let report = &self.report.databases[index];
+        if on_error != Some(OnError::Stop) || report.outcome == DatabaseOutcome::Restored {
+            return false;
+        }
+        self.report
+            .not_tested
+            .push(format!("the databases after {}: `restore.on_error` is `stop`", report.name));
+        true
+    }
+
+    /// What the dump has changed beyond its own database.
+    async fn alterations(
+        &mut self,
+        cluster: &Cluster,
+        database: &str,
+    ) -> Result<Vec<Finding>, EphemeralError> {
+        let found = cluster.alterations(&self.restored).await?;
+        if found.is_empty() {
+            let there = cluster.databases().await?;
+            self.restored.extend(there.into_iter().filter(|(name, _)| name == database));
+            return Ok(Vec::new());
+        }
+        let finding = Finding::new(
+            FindingCode::ServerAltered,
+            "the dump changed what is not its own on the server it was restored into",
+        );
+        Ok(vec![finding.on(found.join("; ")).in_database(database)])
+    }
+
+    /// Compares, analyzes and measures what was restored, and looks whether it kept to itself.
     async fn look(
         &mut self,
         restore: &Restore<'_>,
@@ -149,6 +193,7 @@ impl ScenarioRun<'_> {
                     | FindingCode::PsqlTooOld
             )
         });
+        findings.extend(self.alterations(restore.cluster, &dump.name).await?);
         if !is_there {
             return Ok(None);
         }
@@ -179,13 +224,14 @@ impl ScenarioRun<'_> {
         }
     }
 
-    fn database_done(
+    pub(super) fn database_done(
         &mut self,
         index: usize,
         started: Instant,
         facts: Option<(compare::Comparison, u64)>,
         findings: Vec<Finding>,
     ) {
+        self.in_flight = None;
         for finding in &findings {
             self.events.send(RunEvent::Found(finding.clone()));
         }

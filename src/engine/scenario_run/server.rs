@@ -6,13 +6,17 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Ended, ScenarioRun};
 use crate::engine::cluster::{Cluster, random_role};
+use crate::engine::limits::Bounds;
+use crate::engine::watch::Watch;
 use crate::ephemeral::ledger::Ledger;
-use crate::ephemeral::{self, EngineRequest, Selected, StartRequest};
+use crate::ephemeral::{
+    self, EngineRequest, Held, HeldLimit, Isolation, LimitKey, Selected, StartRequest,
+};
 use crate::event::{Preflight, RunEvent};
 use crate::finding::{Finding, FindingCode};
-use crate::outcome::{DiskFacts, EngineFacts, IsolationFacts};
+use crate::outcome::{DiskFacts, EngineFacts, IsolationFacts, LimitFacts};
 use crate::plan::RestorePlan;
-use crate::scenario::ImageChoice;
+use crate::scenario::{ImageChoice, IsolationDemand};
 use crate::text::ByteCount;
 
 /// How long a killed run's things may stay before anybody may remove them.
@@ -32,7 +36,9 @@ impl ScenarioRun<'_> {
             pull: self.options.pull.or(self.scenario.sandbox.pull).unwrap_or_default(),
             major: plan.major,
             pg_bindir: self.options.pg_bindir.clone(),
-            trust_dump: self.options.trust_dump,
+            trust_dump: self.options.trust_dump
+                || self.scenario.sandbox.isolation == Some(IsolationDemand::Trusted),
+            limits: self.scenario.sandbox.limits,
         };
         let selected = match ephemeral::select(&request).await {
             Ok(selected) => selected,
@@ -91,17 +97,24 @@ impl ScenarioRun<'_> {
     ) -> Result<Cluster, Ended> {
         let Some(sandbox) = self.sandbox.clone() else { return Err(Ended) };
         let started = self.phase.1;
-        let cluster = match Cluster::take(Arc::clone(&sandbox), bootstrap).await {
-            Ok(cluster) => cluster,
+        let isolation = match sandbox.isolation().await {
+            Ok(isolation) => isolation,
             Err(error) => {
+                // A server that cannot start leaves nothing to look at, and says more itself.
+                let error = match Cluster::take(Arc::clone(&sandbox), bootstrap).await {
+                    Err(startup) => startup,
+                    Ok(_) => error,
+                };
                 self.preflight(Preflight::Tools, false, error.to_string());
                 self.ephemeral(&error);
                 return Err(Ended);
             }
         };
-        let isolation = match sandbox.isolation().await {
-            Ok(isolation) => isolation,
+        self.judge_isolation(&isolation)?;
+        let cluster = match Cluster::take(Arc::clone(&sandbox), bootstrap).await {
+            Ok(cluster) => cluster,
             Err(error) => {
+                self.preflight(Preflight::Tools, false, error.to_string());
                 self.ephemeral(&error);
                 return Err(Ended);
             }
@@ -117,14 +130,14 @@ impl ScenarioRun<'_> {
                 boundary: isolation.boundary,
                 network_isolated: isolation.network_isolated,
                 facts: isolation.facts,
+                missing: isolation.missing,
             },
+            limits: Vec::new(),
         });
-        if !isolation.network_isolated && !self.options.trust_dump {
-            self.find(Finding::new(FindingCode::IsolationUnavailable, "the sandbox has a network"));
-            return Err(Ended);
-        }
         self.judge_server(&cluster, selected, plan)?;
-        self.judge_space(&cluster, plan).await?;
+        let disk = sandbox.disk().await;
+        self.judge_space(disk.free, plan)?;
+        self.watch(disk.free).await;
         self.events.send(RunEvent::ClusterStarted {
             took: started.elapsed(),
             server_version: cluster.server_version.to_string(),
@@ -170,8 +183,44 @@ impl ScenarioRun<'_> {
         Ok(())
     }
 
-    async fn judge_space(&mut self, cluster: &Cluster, plan: &RestorePlan) -> Result<(), Ended> {
-        let free = cluster.free_bytes().await;
+    /// Whether the sandbox is as isolated as the scenario demands; nothing of the backup is in it yet.
+    fn judge_isolation(&mut self, isolation: &Isolation) -> Result<(), Ended> {
+        let trusted = self.options.trust_dump
+            || self.scenario.sandbox.isolation == Some(IsolationDemand::Trusted);
+        if isolation.missing.is_empty() && isolation.network_isolated {
+            return Ok(());
+        }
+        let missing = isolation.missing.join(", ");
+        if trusted {
+            self.report.not_tested.push(format!(
+                "isolation: the dump is trusted, and these were observed: {missing}"
+            ));
+            return Ok(());
+        }
+        self.find(
+            Finding::new(
+                FindingCode::IsolationUnavailable,
+                "the sandbox is not as isolated as the scenario demands",
+            )
+            .because(format!("observed: {missing}")),
+        );
+        Err(Ended)
+    }
+
+    /// From now on limits are looked after.
+    async fn watch(&mut self, free: Option<u64>) {
+        let (Some(sandbox), Some(reached)) = (self.sandbox.clone(), self.reached.take()) else {
+            return;
+        };
+        let bounds = Bounds::new(sandbox.limits(), self.scenario.sandbox.limits.disk, free);
+        if let Some(engine) = &mut self.report.engine {
+            engine.limits = bounds.all().iter().map(limit_facts).collect();
+        }
+        self.watch = Some(Watch::start(sandbox, bounds.clone(), reached).await);
+        self.bounds = Some(bounds);
+    }
+
+    fn judge_space(&mut self, free: Option<u64>, plan: &RestorePlan) -> Result<(), Ended> {
         let work_dir = self.sandbox.as_ref().map(|sandbox| sandbox.work_dir().to_owned());
         self.report.disk = DiskFacts { temp_path: work_dir, peak_bytes: None, free_bytes: free };
         let needed = ByteCount(plan.space_bytes);
@@ -193,13 +242,32 @@ impl ScenarioRun<'_> {
         Ok(())
     }
 
-    pub(super) async fn measure_disk(&mut self, cluster: &Cluster) {
-        let now = cluster.free_bytes().await;
-        self.report.disk.peak_bytes = self
-            .report
-            .disk
-            .free_bytes
-            .zip(now)
-            .map(|(before, after)| before.saturating_sub(after));
+    /// What the watch has seen goes into the report.
+    pub(super) async fn end_watch(&mut self) {
+        let Some(watch) = self.watch.take() else { return };
+        self.report.disk.peak_bytes = watch.peak_bytes().await;
+        let programs = watch.programs().await;
+        if !programs.is_empty() {
+            self.find(
+                Finding::new(
+                    FindingCode::ProgramStarted,
+                    "while the backup was restored, its SQL started programs in the sandbox",
+                )
+                .on(programs.join(", ")),
+            );
+        }
     }
+}
+
+fn limit_facts(limit: &HeldLimit) -> LimitFacts {
+    let held = match limit.held {
+        Held::Enforced => "enforced",
+        Held::Watched => "watched",
+    };
+    let (value, unit) = match limit.key {
+        LimitKey::Memory | LimitKey::Shm | LimitKey::Disk => (limit.value, "bytes"),
+        LimitKey::NanoCpus => (limit.value / 1_000_000, "millicores"),
+        LimitKey::Pids => (limit.value, "processes"),
+    };
+    LimitFacts { key: limit.key.as_str(), value, unit, held }
 }

@@ -22,7 +22,7 @@ use super::ledger::Receipt;
 use super::relay;
 use super::sandbox::{
     BoxFuture, ByteStream, DiskUse, EngineKind, Exec, ExecCommand, Held, HeldLimit, Isolation,
-    LimitKey, Pressure, Removal, Sandbox, SandboxIdentity, SandboxState,
+    LimitKey, Pressure, Removal, Sandbox, SandboxIdentity, SandboxState, SeenProcess,
 };
 
 /// Writable in every image, and in the container's own layer: nothing outside is touched.
@@ -89,6 +89,10 @@ impl Sandbox for DockerSandbox {
 
     fn pressure(&self) -> BoxFuture<'_, Pressure> {
         Box::pin(self.ask_probe())
+    }
+
+    fn processes(&self) -> BoxFuture<'_, Vec<SeenProcess>> {
+        Box::pin(self.list_processes())
     }
 
     fn disk(&self) -> BoxFuture<'_, DiskUse> {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use testcontainers::bollard::query_parameters::InspectContainerOptionsBuilder;
+use testcontainers::bollard::query_parameters::{
+    InspectContainerOptionsBuilder, TopOptionsBuilder,
+};
 use tokio::io::AsyncWriteExt as _;
 
 use super::{DockerSandbox, WORK_DIR};
-use crate::ephemeral::sandbox::{DiskUse, Exec, ExecCommand, ExecOutput, Pressure};
+use crate::ephemeral::sandbox::{DiskUse, Exec, ExecCommand, ExecOutput, Pressure, SeenProcess};
 
 /// Answers each line of its input with the counts of the container's control groups, version 2 and
 /// then 1. Only the shell's own commands: it must still answer when no process can be made any
@@ -85,6 +87,23 @@ impl DockerSandbox {
             Ok(None) | Err(_) => probe.exec = None,
         }
         probe.last
+    }
+
+    /// The processes that the daemon's machine sees in the container.
+    pub(super) async fn list_processes(&self) -> Vec<SeenProcess> {
+        let options = TopOptionsBuilder::new().ps_args("-eo pid,ppid,comm").build();
+        let listed = self.daemon.client.top_processes(&self.name, Some(options)).await;
+        let rows = listed.ok().and_then(|listed| listed.processes).unwrap_or_default();
+        rows.iter()
+            .filter_map(|row| {
+                let [pid, parent, name] = row.as_slice() else { return None };
+                Some(SeenProcess {
+                    pid: pid.parse().ok()?,
+                    parent: parent.parse().ok()?,
+                    name: name.clone(),
+                })
+            })
+            .collect()
     }
 
     /// The size of the container's own layer, as the daemon measures it, and what is left below it.

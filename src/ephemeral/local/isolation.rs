@@ -113,7 +113,7 @@ impl Observed {
     }
 }
 
-/// The hard limit of RLIMIT_NPROC (`/proc/PID/limits`: name, soft limit, hard limit, unit).
+/// The hard limit of `RLIMIT_NPROC` (`/proc/PID/limits`: name, soft limit, hard limit, unit).
 fn pids_limit(pid: u32) -> Option<u64> {
     let text = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("Max processes"))?;

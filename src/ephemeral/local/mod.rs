@@ -34,7 +34,7 @@ use super::ledger::Receipt;
 use super::sandbox::{BoxFuture, ByteStream, DiskUse, Held, HeldLimit, LimitKey, Pressure};
 use super::{
     EngineKind, EphemeralError, Exec, ExecCommand, Isolation, Removal, Sandbox, SandboxIdentity,
-    SandboxState,
+    SandboxState, SeenProcess,
 };
 
 /// A running sandbox.
@@ -143,6 +143,13 @@ impl Sandbox for LocalSandbox {
                 forks_refused: u64::from(full),
                 machine_memory_low: pressure::machine_memory_low(),
             }
+        })
+    }
+
+    fn processes(&self) -> BoxFuture<'_, Vec<SeenProcess>> {
+        Box::pin(async move {
+            let remains = self.remains.clone();
+            blocking(move || pressure::list(&remains)).await.unwrap_or_default()
         })
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::processes;
 use super::removal::Remains;
-use crate::ephemeral::DiskUse;
+use crate::ephemeral::{DiskUse, SeenProcess};
 
 /// The sandbox is ended when less than one part in this many of the machine's memory is available.
 const MEMORY_PARTS: u64 = 20;
@@ -65,6 +65,18 @@ fn is_low(meminfo: &str) -> bool {
 pub(super) fn processes(remains: &Remains) -> u64 {
     let Some(inside) = &remains.pid_namespace else { return 0 };
     processes::all().filter(|pid| inside.has(*pid)).count() as u64
+}
+
+/// The processes in the sandbox.
+pub(super) fn list(remains: &Remains) -> Vec<SeenProcess> {
+    let seen = |pid: u32| {
+        Some(SeenProcess {
+            pid: pid.into(),
+            parent: processes::status(pid, "PPid")?.parse().ok()?,
+            name: processes::status(pid, "Name")?,
+        })
+    };
+    remains.processes().into_iter().filter_map(seen).collect()
 }
 
 /// What the sandbox's folder takes, and what is left on its disk. Files that come and go meanwhile
