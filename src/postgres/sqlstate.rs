@@ -44,6 +44,7 @@ pub fn meaning(sqlstate: &str, object_kind: &str, archive: ArchiveSays) -> Meani
         ("22023", _) => Code::RestoreFailed,
         ("0A000", "extension") | ("58P01", _) => Code::ExtensionMissing,
         ("08001" | "HV00N", _) => Code::NetworkNeeded,
+        ("08006", "publisher") => Code::NetworkNeeded,
         ("53100", _) => Code::DiskFull,
         ("54000", _) => Code::OutOfMemory,
         ("57014", _) => Code::TimedOut,
@@ -78,6 +79,8 @@ pub fn object_of(message: &str) -> (String, Option<String>) {
         || before.starts_with("invalid configuration parameter name")
     {
         "configuration parameter"
+    } else if before.starts_with("could not connect to the publisher") {
+        "publisher"
     } else if before.starts_with("could not open extension control file") {
         "extension"
     } else {

@@ -107,7 +107,8 @@ impl ScenarioRun<'_> {
                 }
                 Err(Stop::Ephemeral(error)) if restore.cluster.answers().await => {
                     // This database's session is lost, the server is not: the others go on.
-                    let mut lost = self.strain(before).await;
+                    let mut lost = self.alterations(restore.cluster, &dump.name).await?;
+                    lost.extend(self.strain(before).await);
                     lost.push(database_lost(&error, &dump.name));
                     self.database_done(index, started, None, lost);
                     if self.stops_at(index) {
