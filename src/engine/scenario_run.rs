@@ -230,7 +230,13 @@ impl<'a> ScenarioRun<'a> {
         let mut cluster = self.take_cluster(&selected, plan, &bootstrap).await?;
         let restored = self.restore_all(&mut cluster, inventory, plan, &bootstrap).await;
         if let Err(error) = restored {
-            self.ephemeral(&error);
+            // Said already where it ended the restore of a database.
+            let is_said = self.report.databases.iter().any(|database| {
+                database.findings.iter().any(|finding| finding.code == error.code())
+            });
+            if !is_said {
+                self.ephemeral(&error);
+            }
             return Err(Ended);
         }
         self.enter_phase("checks");
@@ -282,9 +288,20 @@ impl<'a> ScenarioRun<'a> {
     }
 
     fn ephemeral(&mut self, error: &EphemeralError) {
+        let finding = self.surroundings(error);
+        self.find(finding);
+    }
+
+    /// What an error of the surroundings is called.
+    fn surroundings(&self, error: &EphemeralError) -> Finding {
+        if let (EphemeralError::ServerEnded { out_of_memory: true, .. }, Some(bounds)) =
+            (error, &self.bounds)
+        {
+            return bounds.killed_for_memory();
+        }
         let mut finding = Finding::new(error.code(), error.to_string());
         finding.cause = error.cause().map(|cause| crate::text::one_line(&cause, 1_000));
-        self.find(finding);
+        finding
     }
 
     async fn clean_up(&mut self) {
@@ -364,6 +381,16 @@ impl<'a> ScenarioRun<'a> {
         };
         self.enter_phase("end");
         self.report.phases.pop();
+        let untried: Vec<&str> = selected
+            .iter()
+            .filter_map(|&index| self.report.databases.get(index))
+            .filter(|database| database.outcome == DatabaseOutcome::Skipped)
+            .map(|database| database.name.as_str())
+            .collect();
+        if restore_asked && !untried.is_empty() {
+            let untried = format!("databases whose turn never came: {}", untried.join(", "));
+            self.report.not_tested.push(untried);
+        }
         if !self.not_compared.is_empty() {
             let kinds: Vec<String> =
                 self.not_compared.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();

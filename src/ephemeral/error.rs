@@ -116,6 +116,16 @@ pub enum EphemeralError {
     },
 }
 
+/// A server's last lines without what every server says when its log begins.
+fn telling(last_lines: &str) -> String {
+    let is_routine = |line: &&str| {
+        ["redirecting log output to", "ending log output to", "Future log output will"]
+            .iter()
+            .any(|words| line.contains(words))
+    };
+    last_lines.lines().filter(|line| !is_routine(line)).collect::<Vec<_>>().join("\n")
+}
+
 impl EphemeralError {
     /// What lies behind the message: the daemon's, the kernel's or the server's own words.
     pub fn cause(&self) -> Option<String> {
@@ -130,7 +140,7 @@ impl EphemeralError {
             Self::ImageNotMapped { known, .. } => Some(format!("it names images for {known}")),
             Self::Folder { source, .. } => Some(source.to_string()),
             Self::ServerNotStarted { last_lines } | Self::ServerEnded { last_lines, .. } => {
-                Some(last_lines.clone())
+                Some(telling(last_lines)).filter(|lines| !lines.is_empty())
             }
             Self::LimitUnenforceable { .. } => {
                 Some("it takes a control group of one's own, as a container has".to_owned())

@@ -109,7 +109,7 @@ impl ScenarioRun<'_> {
                     // This database's session is lost, the server is not: the others go on.
                     let mut lost = self.alterations(restore.cluster, &dump.name).await?;
                     lost.extend(self.strain(before).await);
-                    lost.push(database_lost(&error, &dump.name));
+                    lost.push(self.surroundings(&error).in_database(&dump.name));
                     self.database_done(index, started, None, lost);
                     if self.stops_at(index) {
                         break;
@@ -121,7 +121,7 @@ impl ScenarioRun<'_> {
                         index,
                         started,
                         None,
-                        vec![database_lost(&error, &dump.name)],
+                        vec![self.surroundings(&error).in_database(&dump.name)],
                     );
                     return Err(error);
                 }
@@ -132,7 +132,7 @@ impl ScenarioRun<'_> {
             match compared {
                 Ok(facts) => self.database_done(index, started, facts, findings),
                 Err(error) => {
-                    findings.push(database_lost(&error, &dump.name));
+                    findings.push(self.surroundings(&error).in_database(&dump.name));
                     self.database_done(index, started, None, findings);
                     if restore.cluster.answers().await {
                         continue;
@@ -148,16 +148,10 @@ impl ScenarioRun<'_> {
     }
 
     /// Whether the scenario wants the others left out because this one could not be restored.
-    fn stops_at(&mut self, index: usize) -> bool {
+    fn stops_at(&self, index: usize) -> bool {
         let on_error = self.scenario.restore.as_ref().map(|restore| restore.on_error);
-        let report = &self.report.databases[index];
-        if on_error != Some(OnError::Stop) || report.outcome == DatabaseOutcome::Restored {
-            return false;
-        }
-        self.report
-            .not_tested
-            .push(format!("the databases after {}: `restore.on_error` is `stop`", report.name));
-        true
+        let outcome = self.report.databases[index].outcome;
+        on_error == Some(OnError::Stop) && outcome != DatabaseOutcome::Restored
     }
 
     /// What the dump has changed beyond its own database.
@@ -257,10 +251,4 @@ impl ScenarioRun<'_> {
             restored_bytes: report.restored_bytes,
         });
     }
-}
-
-fn database_lost(error: &EphemeralError, database: &str) -> Finding {
-    let mut finding = Finding::new(error.code(), error.to_string());
-    finding.cause = error.cause().map(|cause| crate::text::one_line(&cause, 1_000));
-    finding.in_database(database.to_owned())
 }
