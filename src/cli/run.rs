@@ -41,7 +41,7 @@ pub(super) fn run(command: &RunCommand) -> ExitCode {
     let mut scenarios = Vec::new();
     let mut wrong = None;
     for file in &files {
-        match scenario::load(file) {
+        match scenario::load(file, &settings::variable) {
             Ok(scenario) => scenarios.push(scenario),
             Err(error) => {
                 complain(console::show_scenario_error(&error).trim_end());

@@ -6,6 +6,7 @@ mod verdict;
 pub use run_report::{
     BackupFacts, CheckReport, CleanupFacts, DatabaseReport, DiskFacts, EngineFacts, IsolationFacts,
     ObjectiveReport, Objectives, PhaseReport, REPORT_SCHEMA, RunFacts, RunReport, ScenarioReport,
+    SourcePlace,
 };
 pub use verdict::{
     CheckOutcome, DatabaseOutcome, DatabaseProgress, Evidence, ExitCode, Expectation, Judgement,
