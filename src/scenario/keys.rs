@@ -29,6 +29,7 @@ struct Reading<'k, 't> {
     reader: &'k mut Reader<'t>,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a kind is made where it is asked for")]
 impl Keys<'_, '_> {
     /// A key that must be there.
     pub(super) fn required<K: Kind>(
@@ -64,24 +65,20 @@ impl Keys<'_, '_> {
             Mode::Reading(reading) => reading,
         };
         reading.known.push(key.name);
-        match reading.entries.iter().find(|entry| entry.key == key.name) {
-            Some(entry) => {
-                let slot = Slot { name: key.name, key: entry.key_span, node: &entry.node };
-                let value = kind.read(slot, reading.reader)?;
-                Some(Placed { value, key: entry.key_span, span: entry.node.span })
-            }
-            None => {
-                if key.is_required() {
-                    let message = format!("{} lacks `{}`", reading.title, key.name);
-                    let help = match key.example {
-                        "" => format!("add `{}:`: {}", key.name, key.meaning),
-                        example => format!("add `{}: {example}`", key.name),
-                    };
-                    reading.reader.problems.add(reading.at, message, Some(help));
-                }
-                None
-            }
+        if let Some(entry) = reading.entries.iter().find(|entry| entry.key == key.name) {
+            let slot = Slot { name: key.name, key: entry.key_span, node: &entry.node };
+            let value = kind.read(slot, reading.reader)?;
+            return Some(Placed { value, key: entry.key_span, span: entry.node.span });
         }
+        if key.is_required() {
+            let message = format!("{} lacks `{}`", reading.title, key.name);
+            let help = match key.example {
+                "" => format!("add `{}:`: {}", key.name, key.meaning),
+                example => format!("add `{}: {example}`", key.name),
+            };
+            reading.reader.problems.add(reading.at, message, Some(help));
+        }
+        None
     }
 
     /// Of these keys, asked for before, exactly one must be there.

@@ -72,6 +72,8 @@ pub(super) enum Secrets {
     Kept,
 }
 
+type Parse<T> = Box<dyn Fn(&str) -> Result<T, Fault>>;
+
 /// A scalar.
 pub(super) struct Leaf<T> {
     /// With its article: `a size such as 4GiB`.
@@ -80,7 +82,7 @@ pub(super) struct Leaf<T> {
     pub(super) schema: Json,
     pub(super) takes: Takes,
     pub(super) secrets: Secrets,
-    pub(super) parse: Box<dyn Fn(&str) -> Result<T, Fault>>,
+    pub(super) parse: Parse<T>,
 }
 
 impl<T> Leaf<T> {

@@ -5,6 +5,10 @@ use std::io;
 use camino::Utf8PathBuf;
 
 use super::span::{Span, line_column};
+use crate::text::one_line;
+
+/// Characters of a message.
+const LIMIT_WORDS: usize = 500;
 
 /// One thing that is wrong, with its place in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +61,14 @@ pub(super) fn problem(
     let span = span.first_line(text);
     let (line, column) = line_column(text, span.start);
     let length = span.end - span.start;
+    let (message, help) = (tamed(message), help.map(tamed));
     ScenarioProblem { message, help, line, column, offset: span.start, length }
+}
+
+/// Names of keys come from the file: they may be long, and hold what a terminal obeys.
+fn tamed(text: String) -> String {
+    let is_tame = text.len() <= LIMIT_WORDS && !text.chars().any(char::is_control);
+    if is_tame { text } else { one_line(&text, LIMIT_WORDS) }
 }
 
 /// Problems of one text, as they are found.

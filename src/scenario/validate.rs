@@ -38,8 +38,8 @@ pub(super) fn validate(
         None => ExpectedVerdict::default(),
     };
     Some(Scenario {
-        name: value(&raw.name)?,
-        description: value(&raw.description),
+        name: value(raw.name.as_ref())?,
+        description: value(raw.description.as_ref()),
         file: Some(file.to_path_buf()),
         backup: backup?,
         postgres: raw.postgres.as_ref().map(|it| postgres_choice(&it.value)).unwrap_or_default(),
@@ -51,8 +51,8 @@ pub(super) fn validate(
     })
 }
 
-fn value<T: Clone>(given: &Option<Placed<Filled<T>>>) -> Option<T> {
-    given.as_ref().map(|placed| placed.value.expose().clone())
+fn value<T: Clone>(given: Option<&Placed<Filled<T>>>) -> Option<T> {
+    given.map(|placed| placed.value.expose().clone())
 }
 
 fn backup_choice(
@@ -68,8 +68,8 @@ fn backup_choice(
     }
     Some(BackupChoice {
         path: backup_path(file, raw.path.as_ref()?.value.expose()),
-        pick: value(&raw.pick),
-        sha256: value(&raw.sha256),
+        pick: value(raw.pick.as_ref()),
+        sha256: value(raw.sha256.as_ref()),
     })
 }
 
@@ -87,22 +87,22 @@ fn backup_path(file: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
 
 fn postgres_choice(raw: &RawPostgres) -> PostgresChoice {
     PostgresChoice {
-        major: value(&raw.version).flatten(),
+        major: value(raw.version.as_ref()).flatten(),
         image: raw.image.as_ref().map(|image| image.value.clone()),
     }
 }
 
 fn sandbox_choice(raw: &RawSandbox) -> SandboxChoice {
     SandboxChoice {
-        engine: value(&raw.engine),
-        isolation: value(&raw.isolation),
-        pull: value(&raw.pull),
+        engine: value(raw.engine.as_ref()),
+        isolation: value(raw.isolation.as_ref()),
+        pull: value(raw.pull.as_ref()),
         limits: Limits {
-            memory: value(&raw.memory),
-            cpus: value(&raw.cpus),
-            pids: value(&raw.pids),
-            shm: value(&raw.shm),
-            disk: value(&raw.disk),
+            memory: value(raw.memory.as_ref()),
+            cpus: value(raw.cpus.as_ref()),
+            pids: value(raw.pids.as_ref()),
+            shm: value(raw.shm.as_ref()),
+            disk: value(raw.disk.as_ref()),
         },
     }
 }
@@ -130,8 +130,8 @@ fn restore_choice(raw: &RawRestore, problems: &mut Problems<'_>) -> RestoreChoic
     RestoreChoice {
         only: raw.only.as_ref().map_or(default.only, |only| globs(&only.value)),
         exclude: raw.exclude.as_ref().map_or(default.exclude, |exclude| globs(&exclude.value)),
-        on_error: value(&raw.on_error).unwrap_or_default(),
-        time_limit: value(&raw.time_limit),
+        on_error: value(raw.on_error.as_ref()).unwrap_or_default(),
+        time_limit: value(raw.time_limit.as_ref()),
     }
 }
 
@@ -174,15 +174,15 @@ fn expected(
                 refuse_left_out(restore, database, problems);
             }
             Some(ExpectedVerdict::NotRestorable {
-                finding: value(finding)?,
-                database: value(database),
+                finding: value(finding.as_ref())?,
+                database: value(database.as_ref()),
             })
         }
     }
 }
 
 fn report_choice(raw: &RawReport) -> ReportChoice {
-    ReportChoice { junit: value(&raw.junit), json: value(&raw.json) }
+    ReportChoice { junit: value(raw.junit.as_ref()), json: value(raw.json.as_ref()) }
 }
 
 fn checks(
@@ -227,8 +227,8 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
         }
     };
     Some(Check {
-        name: value(&raw.name)?,
-        database: value(&raw.database)?,
+        name: value(raw.name.as_ref())?,
+        database: value(raw.database.as_ref())?,
         sql: raw.sql.as_ref()?.value.clone(),
         kind,
         place: Some(place(file, problems.text(), span)),
@@ -238,17 +238,17 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
 /// The one comparison, from its key to the end of its value.
 fn comparison(raw: &RawComparisons, problems: &mut Problems<'_>) -> Option<(Comparison, Span)> {
     fn one<T: Clone>(
-        given: &Option<Placed<Filled<T>>>,
+        given: Option<&Placed<Filled<T>>>,
         make: fn(Filled<T>) -> Comparison,
     ) -> Option<(Comparison, Span)> {
-        let given = given.as_ref()?;
+        let given = given?;
         Some((make(given.value.clone()), Span::new(given.key.start, given.span.end)))
     }
-    one(&raw.equals, Comparison::Equals)
-        .or_else(|| one(&raw.at_least, Comparison::AtLeast))
-        .or_else(|| one(&raw.at_most, Comparison::AtMost))
-        .or_else(|| one(&raw.newer_than, Comparison::NewerThan))
-        .or_else(|| one(&raw.matches, Comparison::Matches))
+    one(raw.equals.as_ref(), Comparison::Equals)
+        .or_else(|| one(raw.at_least.as_ref(), Comparison::AtLeast))
+        .or_else(|| one(raw.at_most.as_ref(), Comparison::AtMost))
+        .or_else(|| one(raw.newer_than.as_ref(), Comparison::NewerThan))
+        .or_else(|| one(raw.matches.as_ref(), Comparison::Matches))
         .or_else(|| between(raw.between.as_ref()?, problems))
 }
 
