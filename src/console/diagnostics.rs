@@ -20,8 +20,8 @@ struct Window {
     text: String,
     /// Lines of the file before the window.
     lines_before: usize,
-    /// Characters of the problem's line that were cut at its beginning.
-    cut: usize,
+    /// Characters before the problem in its line of the file.
+    column: usize,
     /// Where the problem stands in the window.
     span: SourceSpan,
 }
@@ -31,10 +31,11 @@ impl Window {
         let line_start = text[..problem.offset].rfind('\n').map_or(0, |end| end + 1);
         let before = text[..line_start].strip_suffix('\n').map(|before| {
             let start = before.rfind('\n').map_or(0, |end| end + 1);
-            &before[start..]
+            before[start..].trim_end_matches('\r')
         });
         let mut following = text[line_start..].split('\n');
         let line = following.next().unwrap_or_default();
+        let line = line.strip_suffix('\r').unwrap_or(line);
         let from = back(line, problem.offset - line_start);
         let mut shown = String::new();
         if let Some(before) = before {
@@ -46,7 +47,7 @@ impl Window {
         shown.push_str(&harmless(&line[from..end]));
         if let Some(after) = following.next() {
             shown.push('\n');
-            shown.push_str(&harmless(&after[..ahead(after, 0)]));
+            shown.push_str(harmless(&after[..ahead(after, 0)]).trim_end());
         }
         let length = problem.length.min(shown.len().saturating_sub(start));
         let line = usize::try_from(problem.line).unwrap_or(1);
@@ -54,7 +55,7 @@ impl Window {
             file: file.to_owned(),
             text: shown,
             lines_before: line.saturating_sub(1 + usize::from(before.is_some())),
-            cut: text[line_start..line_start + from].chars().count(),
+            column: usize::try_from(problem.column).unwrap_or(1).saturating_sub(1),
             span: (start, length).into(),
         }
     }
@@ -89,16 +90,14 @@ impl SourceCode for Window {
         after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
         let inner = self.text.read_span(span, before, after)?;
-        let is_first = inner.line()
-            == usize::from(
-                self.span.offset() > 0 && self.text[..self.span.offset()].contains('\n'),
-            );
+        // Asked for the place alone, to name it: miette counts bytes, and not what was cut.
+        let column = if before == 0 && after == 0 { self.column } else { inner.column() };
         Ok(Box::new(MietteSpanContents::new_named(
             self.file.clone(),
             inner.data(),
             *inner.span(),
             inner.line() + self.lines_before,
-            inner.column() + if is_first { self.cut } else { 0 },
+            column,
             inner.line_count(),
         )))
     }

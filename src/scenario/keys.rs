@@ -26,6 +26,8 @@ struct Reading<'k, 't> {
     at: Span,
     entries: &'k [Entry],
     known: Vec<&'static str>,
+    /// Required keys that are not there, and what to add.
+    missing: Vec<(&'static str, String)>,
     reader: &'k mut Reader<'t>,
 }
 
@@ -71,12 +73,11 @@ impl Keys<'_, '_> {
             return Some(Placed { value, key: entry.key_span, span: entry.node.span });
         }
         if key.is_required() {
-            let message = format!("{} lacks `{}`", reading.title, key.name);
             let help = match key.example {
                 "" => format!("add `{}:`: {}", key.name, key.meaning),
                 example => format!("add `{}: {example}`", key.name),
             };
-            reading.reader.problems.add(reading.at, message, Some(help));
+            reading.missing.push((key.name, help));
         }
         None
     }
@@ -123,8 +124,9 @@ impl Keys<'_, '_> {
 }
 
 impl Reading<'_, '_> {
-    /// Keys that nobody asked for.
-    fn refuse_unknown(&mut self) {
+    /// Keys that nobody asked for, and those that are missing; a slip is not both.
+    fn finish(&mut self) {
+        let mut slips = Vec::new();
         for entry in self.entries {
             let name = entry.key.as_str();
             if self.known.contains(&name) {
@@ -134,14 +136,19 @@ impl Reading<'_, '_> {
                 "merge keys are no part of the language; an alias may stand for a whole value"
                     .to_owned()
             } else if let Some(near) = nearest(name, self.known.iter().copied()) {
+                slips.push(near);
                 format!("did you mean `{near}`?")
-            } else if let Some(homes) = language::homes_of(name) {
-                format!("`{name}` belongs {homes}")
+            } else if let Some(home) = language::home_of(name) {
+                home
             } else {
                 format!("known here: {}", self.known.join(", "))
             };
             let message = format!("unknown key `{name}` in {}", self.title);
             self.reader.problems.add(entry.key_span, message, Some(help));
+        }
+        for (name, help) in self.missing.drain(..).filter(|(name, _)| !slips.contains(name)) {
+            let message = format!("{} lacks `{name}`", self.title);
+            self.reader.problems.add(self.at, message, Some(help));
         }
     }
 }
@@ -163,11 +170,12 @@ impl<T> Section<T> {
         entries: &[Entry],
         reader: &mut Reader<'_>,
     ) -> T {
-        let reading = Reading { title, at, entries, known: Vec::new(), reader };
+        let reading =
+            Reading { title, at, entries, known: Vec::new(), missing: Vec::new(), reader };
         let mut keys = Keys(Mode::Reading(reading));
         let value = (self.0)(&mut keys);
         if let Keys(Mode::Reading(mut reading)) = keys {
-            reading.refuse_unknown();
+            reading.finish();
         }
         value
     }
@@ -226,6 +234,10 @@ impl<T> Tagged<T> {
         either(self.tags.iter().map(|tag| tag.name))
     }
 
+    fn example(&self) -> String {
+        format!("{} begins with its sort: `{}: {{…}}`", self.what, self.tags[0].name)
+    }
+
     /// What is wrong with keys beside the one that says the sort.
     fn refuse_beside(&self, tag: &Entry, extra: &Entry, reader: &mut Reader<'_>) {
         let message = format!("`{}` beside `{}`: {} has one key", extra.key, tag.key, self.what);
@@ -255,6 +267,9 @@ impl<T> Kind for Tagged<T> {
     fn read(&self, slot: Slot<'_>, reader: &mut Reader<'_>) -> Option<T> {
         let Value::Mapping(entries) = &slot.node.value else {
             wrong_type(slot, &format!("{}: {}", self.what, self.names()), reader);
+            if let Some(last) = reader.problems.last() {
+                last.help = Some(self.example());
+            }
             return None;
         };
         let known = |entry: &&Entry| self.tags.iter().any(|tag| tag.name == entry.key);
@@ -268,7 +283,7 @@ impl<T> Kind for Tagged<T> {
                 .and_then(|entry| nearest(&entry.key, self.tags.iter().map(|tag| tag.name)));
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("{} begins with its sort: `{}:`", self.what, self.tags[0].name),
+                None => self.example(),
             };
             reader.problems.add(
                 at,

@@ -197,12 +197,18 @@ pub(super) fn wrong_type(slot: Slot<'_>, words: &str, reader: &mut Reader<'_>) {
         Value::Null => (
             slot.key,
             format!("`{}` has no value", slot.name),
-            Some(format!("it takes {words}; without a value leave the key out")),
+            Some(format!("it takes {words}; a key that may be missing can be left out")),
         ),
         found => {
             // A list or mapping is as long as what is in it: its key is the mistake.
             let at = if matches!(found, Value::Scalar(_)) { slot.node.span } else { slot.key };
-            (at, format!("`{}` takes {words}, found {}", slot.name, found.described()), None)
+            let help = match found {
+                Value::List(_) => "one value, without brackets or `- `",
+                Value::Mapping(_) => "one value, without keys below it",
+                Value::Null | Value::Scalar(_) => "docs/scenario.md says what each key takes",
+            };
+            let message = format!("`{}` takes {words}, found {}", slot.name, found.described());
+            (at, message, Some(help.to_owned()))
         }
     };
     reader.problems.add(at, message, help);
@@ -221,9 +227,11 @@ impl<K: Kind> Kind for ListOf<K> {
     fn read(&self, slot: Slot<'_>, reader: &mut Reader<'_>) -> Option<Self::Value> {
         let Value::List(items) = &slot.node.value else {
             wrong_type(slot, "a list", reader);
-            if let (Value::Scalar(scalar), Some(last)) = (&slot.node.value, reader.problems.last())
-            {
-                last.help = Some(format!("write [{}]", one_line(&scalar.text, 60)));
+            if let Some(last) = reader.problems.last() {
+                last.help = Some(match &slot.node.value {
+                    Value::Scalar(scalar) => format!("write [{}]", one_line(&scalar.text, 60)),
+                    _ => "write [a, b], or a line that begins with `- ` for each".to_owned(),
+                });
             }
             return None;
         };

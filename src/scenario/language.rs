@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use super::keys::Section;
 use super::kind::Kind as _;
 use super::shape::{KeyShape, Shape};
-use super::suggest::either;
+use super::suggest::{either, nearest};
 
 pub(super) use raw::{
     RawBackup, RawCheck, RawComparisons, RawPostgres, RawReport, RawRestore, RawSandbox,
@@ -26,19 +26,24 @@ pub(super) fn shape() -> &'static Shape {
     SHAPE.get_or_init(|| SCENARIO.shape())
 }
 
-/// Where a key that was found elsewhere belongs: under which key, or at the top.
-pub(super) fn homes_of(name: &str) -> Option<String> {
-    let mut homes: Vec<String> = Vec::new();
+/// Where a key that was found elsewhere belongs, slips included.
+pub(super) fn home_of(name: &str) -> Option<String> {
+    let mut homes: Vec<(String, &'static str)> = Vec::new();
     shape().walk("", &mut |path, key: &KeyShape| {
-        if key.name == name {
-            let home = path.strip_suffix(name).unwrap_or_default().trim_end_matches('.');
-            homes.push(home.trim_end_matches("[]").to_owned());
-        }
+        let home = path.strip_suffix(key.name).unwrap_or_default().trim_end_matches('.');
+        homes.push((home.to_owned(), key.name));
     });
-    match homes.first()?.as_str() {
-        "" => Some("at the top level".to_owned()),
-        _ => Some(format!("under {}", either(homes.iter().map(String::as_str)))),
-    }
+    let meant = nearest(name, homes.iter().map(|(_, known)| *known))?;
+    homes.retain(|(_, known)| *known == meant);
+    let place = match homes.first()?.0.as_str() {
+        "" => "at the top level".to_owned(),
+        _ => format!("under {}", either(homes.iter().map(|(home, _)| home.as_str()))),
+    };
+    Some(if name == meant {
+        format!("`{name}` belongs {place}")
+    } else {
+        format!("did you mean `{meant}`? It belongs {place}")
+    })
 }
 
 #[cfg(test)]
@@ -47,9 +52,11 @@ mod tests {
 
     #[test]
     fn every_key_is_found_where_it_belongs() {
-        assert_eq!(homes_of("memory").as_deref(), Some("under `sandbox`"));
-        assert_eq!(homes_of("checks").as_deref(), Some("at the top level"));
-        assert_eq!(homes_of("at_least").as_deref(), Some("under `checks[].query`"));
-        assert_eq!(homes_of("cadence"), None);
+        let home = |name: &str| home_of(name).unwrap_or_default();
+        assert_eq!(home("memory"), "`memory` belongs under `sandbox`");
+        assert_eq!(home("checks"), "`checks` belongs at the top level");
+        assert_eq!(home("at_least"), "`at_least` belongs under `checks[].query`");
+        assert_eq!(home("imgae"), "did you mean `image`? It belongs under `postgres`");
+        assert_eq!(home("cadence"), "");
     }
 }

@@ -94,6 +94,11 @@ impl<'t> Problems<'t> {
         self.found.push(problem);
     }
 
+    /// Whether something there is wrong already: what follows from it need not be told.
+    pub(super) fn any_in(&self, span: Span) -> bool {
+        self.found.iter().any(|problem| (span.start..span.end).contains(&problem.offset))
+    }
+
     /// The one found last.
     pub(super) fn last(&mut self) -> Option<&mut ScenarioProblem> {
         self.found.last_mut()

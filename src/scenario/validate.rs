@@ -111,7 +111,9 @@ fn restore_choice(raw: &RawRestore, problems: &mut Problems<'_>) -> RestoreChoic
     let globs = |globs: &Vec<Placed<Filled<String>>>| -> Vec<String> {
         globs.iter().map(|glob| glob.value.expose().clone()).collect()
     };
-    if let Some(only) = raw.only.as_ref().filter(|only| only.value.is_empty()) {
+    if let Some(only) =
+        raw.only.as_ref().filter(|only| only.value.is_empty() && !problems.any_in(only.span))
+    {
         let help = "name at least one database, or leave the key out for all of them";
         problems.add(
             only.key,
@@ -256,6 +258,9 @@ fn between(
     bounds: &Placed<Vec<Placed<Filled<String>>>>,
     problems: &mut Problems<'_>,
 ) -> Option<(Comparison, Span)> {
+    if problems.any_in(bounds.span) {
+        return None;
+    }
     let [low, high] = bounds.value.as_slice() else {
         let help = "two numbers: between: [1, 10]".to_owned();
         problems.add(bounds.span, "`between` takes two numbers".to_owned(), Some(help));

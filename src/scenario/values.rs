@@ -121,7 +121,7 @@ pub(super) fn one_of<T: Copy + 'static>(words: &'static [(&'static str, T)]) -> 
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("one of: {}", names().collect::<Vec<_>>().join(", ")),
         };
-        Err(Fault::new("is none of the words that it takes", help))
+        Err(Fault::new(format!("is not {}", either(names())), help))
     })
 }
 

@@ -3,12 +3,17 @@
 use serde_yaml::granit_parser::{ErrorKind, ScanError};
 
 use crate::scenario::problem::{ScenarioProblem, problem};
-use crate::scenario::span::Span;
+use crate::scenario::span::{Span, line_of};
 
 const INDENT: &str = "keys of one mapping begin in the same column, two spaces further than the \
                       key they belong to";
 const QUOTE: &str = "a text with `: `, ` #`, or a bracket, quote or other sign at its beginning \
                      goes in quotes: 'like this'";
+
+const BRACKETS: (&str, &str) = (
+    "a bracket is not closed, or a comma is missing",
+    "lists are [a, b], mappings {key: value, key: value}",
+);
 
 /// What is wrong, where, and what to do.
 pub(super) fn of_error(error: &ScanError, text: &str) -> ScenarioProblem {
@@ -53,10 +58,7 @@ fn words(kind: &ErrorKind, text: &str, at: Span) -> (String, String) {
         | Kind::UnexpectedEofImplicitFlowMapping
         | Kind::ExpectedFlowMappingSeparator
         | Kind::ExpectedFlowSequenceSeparator
-        | Kind::InvalidFlowScalarIndent => (
-            "a bracket is not closed, or a comma is missing",
-            "lists are [a, b], mappings {key: value, key: value}",
-        ),
+        | Kind::InvalidFlowScalarIndent => BRACKETS,
         Kind::MisplacedFlowCollectionEnd | Kind::MismatchedFlowCollectionEnd { .. } => (
             "a closing bracket that fits no opening one",
             "lists are [a, b], mappings {key: value, key: value}",
@@ -79,13 +81,18 @@ fn words(kind: &ErrorKind, text: &str, at: Span) -> (String, String) {
         Kind::InvalidSimpleKey | Kind::SimpleKeyExpected | Kind::UnexpectedEof => {
             ("this line is no `key: value`", INDENT)
         }
-        Kind::MappingValueNotAllowed | Kind::InvalidColonPlacement => {
-            ("a `:` where no key can be", QUOTE)
-        }
+        Kind::MappingValueNotAllowed | Kind::InvalidColonPlacement => match colon(text, at) {
+            Colon::InText => ("a `:` in a text without quotes", QUOTE),
+            Colon::InBrackets => BRACKETS,
+            Colon::OfKey => ("this line is indented wrong", INDENT),
+        },
+        Kind::MissingAnchorOrAliasName => (
+            "a sign that no value can begin with",
+            "a text that begins with * or & goes in quotes: '*'",
+        ),
         Kind::UnexpectedCharacter { .. }
         | Kind::PlainScalarStartsWithDashFlowIndicator
         | Kind::UnexpectedEndOfPlainScalar
-        | Kind::MissingAnchorOrAliasName
         | Kind::ExpectedNodeContent => ("a sign that no value can begin with", QUOTE),
         Kind::CommentNotSeparated | Kind::CommentInterceptedScalar => {
             ("a comment in the middle of a text", "put a space before `#`, or the text in quotes")
@@ -105,27 +112,53 @@ fn words(kind: &ErrorKind, text: &str, at: Span) -> (String, String) {
     (message.to_owned(), help.to_owned())
 }
 
-/// Whether blanks before this place, or the place itself, are a tab where an indent should be.
-fn is_tab(text: &str, at: Span) -> bool {
-    let before = &text[..at.start];
-    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-    let line = text[line_start..].lines().next().unwrap_or_default();
-    let indent = &line[..line.len() - line.trim_start().len()];
-    indent.contains('\t')
+/// What a `:` that should not be there belongs to.
+enum Colon {
+    InText,
+    InBrackets,
+    OfKey,
 }
 
-/// The parser tells where it gave up; for what is not closed, where it was opened says more.
+fn colon(text: &str, at: Span) -> Colon {
+    let (before, line) = text[..at.start].rsplit_once('\n').unwrap_or(("", &text[..at.start]));
+    let count = |signs: [char; 2]| before.matches(signs).count();
+    if line.contains(": ") {
+        Colon::InText
+    } else if count(['[', '{']) > count([']', '}']) {
+        Colon::InBrackets
+    } else {
+        Colon::OfKey
+    }
+}
+
+/// Whether a tab stands where the line of this place is indented.
+fn is_tab(text: &str, at: Span) -> bool {
+    let line = line_of(text, at.start);
+    line[..line.len() - line.trim_start().len()].contains('\t')
+}
+
+/// The parser tells where it gave up. For what is indented wrong, the whole line says more.
 fn place(kind: &ErrorKind, text: &str, at: Span) -> Span {
+    use ErrorKind as Kind;
     let line_start = text[..at.start].rfind('\n').map_or(0, |end| end + 1);
-    let line = text[line_start..].lines().next().unwrap_or_default();
-    if is_tab(text, at) {
-        let tab = line_start + line.find('\t').unwrap_or_default();
-        return Span::new(tab, tab + 1);
+    let line = line_of(text, at.start);
+    let tab = |from: usize| {
+        let tab = text[from..].find('\t').map_or(from, |tab| from + tab);
+        Span::new(tab, tab + 1)
+    };
+    let words = Span::new(
+        line_start + line.len() - line.trim_start().len(),
+        line_start + line.trim_end().len(),
+    );
+    match kind {
+        _ if is_tab(text, at) => tab(line_start),
+        Kind::TabNotAllowed
+        | Kind::TabInBlockIndentation
+        | Kind::TabInIndentation
+        | Kind::TabAtBlockScalarStart
+        | Kind::TabInPlainScalar => tab(at.start),
+        Kind::InvalidIndentation | Kind::ExpectedBlockMappingKey => words,
+        Kind::MappingValueNotAllowed if matches!(colon(text, at), Colon::OfKey) => words,
+        _ => Span::new(at.start, words.end),
     }
-    if matches!(kind, ErrorKind::InvalidIndentation | ErrorKind::ExpectedBlockMappingKey) {
-        let indent = line.len() - line.trim_start().len();
-        return Span::new(line_start + indent, line_start + line.trim_end().len());
-    }
-    let rest = text[at.start..].lines().next().unwrap_or_default();
-    Span::new(at.start, at.start + rest.trim_end().len())
 }
