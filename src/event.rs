@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::finding::Finding;
-use crate::outcome::{CheckOutcome, DatabaseOutcome, Judgement};
+use crate::outcome::{CheckOutcome, DatabaseOutcome, Judgement, SourcePlace};
 
 /// A line of the pre-flight list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,8 @@ pub enum RunEvent {
         outcome: CheckOutcome,
         /// What was expected and what was seen, for people.
         detail: String,
+        /// Where the scenario says what must hold.
+        place: Option<SourcePlace>,
     },
     /// Something was found.
     Found(Finding),

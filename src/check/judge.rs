@@ -41,25 +41,26 @@ pub fn judge_value(comparison: &Comparison, value: Option<Option<&str>>, now: Ti
     };
     match comparison {
         Comparison::Equals(expected) => {
+            let expected = expected.expose();
             let same = ordered(expected).map_or(value == expected, Ordering::is_eq);
             Judged::new(same, value)
         }
-        Comparison::AtLeast(bound) => number(ordered(bound).map(Ordering::is_ge)),
-        Comparison::AtMost(bound) => number(ordered(bound).map(Ordering::is_le)),
+        Comparison::AtLeast(bound) => number(ordered(bound.expose()).map(Ordering::is_ge)),
+        Comparison::AtMost(bound) => number(ordered(bound.expose()).map(Ordering::is_le)),
         Comparison::Between(low, high) => {
-            let inside = ordered(low)
-                .zip(ordered(high))
+            let inside = ordered(low.expose())
+                .zip(ordered(high.expose()))
                 .map(|(above, below)| above.is_ge() && below.is_le());
             number(inside)
         }
         Comparison::NewerThan(age) => match time_of(value) {
             Some(time) => {
-                let oldest = now.checked_sub(*age).unwrap_or(Timestamp::MIN);
+                let oldest = now.checked_sub(*age.expose()).unwrap_or(Timestamp::MIN);
                 Judged::new(time >= oldest, value)
             }
             None => Judged::new(false, format!("{value}, which is no time")),
         },
-        Comparison::Matches(pattern) => match Regex::new(pattern) {
+        Comparison::Matches(pattern) => match Regex::new(pattern.expose()) {
             Ok(regex) => Judged::new(regex.is_match(value), value),
             Err(error) => Judged::errored(error.to_string()),
         },
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn times_are_compared_with_the_clock() {
-        let day = Comparison::NewerThan(Duration::from_secs(86_400));
+        let day = Comparison::NewerThan(Duration::from_secs(86_400).into());
         let check = |value: &str| judged(&day, Some(Some(value)));
         assert_eq!(check("2026-01-30T01:00:00+00:00"), CheckOutcome::Passed);
         assert_eq!(check("2026-01-28T01:00:00+00:00"), CheckOutcome::Failed);

@@ -67,7 +67,7 @@ pub(super) fn run(command: &DemoCommand) -> ExitCode {
         complain(&format!("error: cannot write `{file}`: {error}"));
         return ExitCode::Errored;
     }
-    let scenario = match scenario::load(&file) {
+    let scenario = match scenario::load(&file, &settings::variable) {
         Ok(scenario) => scenario,
         Err(error) => {
             complain(crate::console::show_scenario_error(&error).trim_end());

@@ -2,11 +2,13 @@
 
 mod dbbackup;
 mod demo;
+mod generate;
 mod inspect;
 mod run;
 mod settings;
 mod signals;
 mod sweep;
+mod validate;
 mod verify;
 
 use std::ffi::OsString;
@@ -36,12 +38,16 @@ enum Command {
     Run(run::RunCommand),
     /// Verify one backup, without a scenario.
     Verify(verify::VerifyCommand),
+    /// Check scenarios and start nothing.
+    Validate(validate::ValidateCommand),
     /// Show what is inside a backup. Starts nothing.
     Inspect(inspect::InspectCommand),
     /// Make a sample cluster archive on a throwaway server and run a scenario on it.
     Demo(demo::DemoCommand),
     /// Remove what killed runs have left: containers, volumes, processes, folders.
     Sweep(sweep::SweepCommand),
+    /// Write the scenarios' JSON Schema, completions for a shell, or manual pages.
+    Generate(generate::GenerateCommand),
 }
 
 /// Runs the command line and returns the exit code.
@@ -61,8 +67,10 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
     match cli.command {
         Command::Run(command) => run::run(&command),
         Command::Verify(command) => verify::run(&command),
+        Command::Validate(command) => validate::run(&command),
         Command::Inspect(command) => inspect::run(&command),
         Command::Demo(command) => demo::run(&command),
         Command::Sweep(command) => sweep::run(&command),
+        Command::Generate(command) => generate::run(&command),
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn run(command: &RunCommand) -> ExitCode {
     let mut scenarios = Vec::new();
     let mut wrong = None;
     for file in &files {
-        match scenario::load(file) {
+        match scenario::load(file, &settings::variable) {
             Ok(scenario) => scenarios.push(scenario),
             Err(error) => {
                 complain(console::show_scenario_error(&error).trim_end());
@@ -57,8 +57,7 @@ pub(super) fn run(command: &RunCommand) -> ExitCode {
             words(&error),
         );
     }
-    if let Some(twin) = twin_name(&scenarios) {
-        let message = format!("two scenarios are named `{twin}`: names must be unique");
+    if let Some((twin, message)) = twins(&scenarios) {
         complain(&format!("error: {message}"));
         return refuse(&command.args.reports, &twin, None, message);
     }
@@ -78,14 +77,22 @@ fn words(error: &ScenarioError) -> String {
     }
 }
 
-fn twin_name(scenarios: &[Scenario]) -> Option<String> {
-    let mut names: Vec<&str> = scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
-    names.sort_unstable();
-    names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].to_owned())
+/// The first name that two scenarios have, and words about it.
+pub(super) fn twins(scenarios: &[Scenario]) -> Option<(String, String)> {
+    let file = |scenario: &Scenario| scenario.file.clone().unwrap_or_default();
+    scenarios.iter().enumerate().find_map(|(index, scenario)| {
+        let first = scenarios[..index].iter().find(|first| first.name == scenario.name)?;
+        let name = scenario.name.clone();
+        let (first, second) = (file(first), file(scenario));
+        let message = format!(
+            "two scenarios are named `{name}`, in `{first}` and `{second}`: names must be unique"
+        );
+        Some((name, message))
+    })
 }
 
 /// Files as they are, folders as the scenarios in them, sorted by name.
-fn scenario_files(paths: &[Utf8PathBuf]) -> Result<Vec<Utf8PathBuf>, String> {
+pub(super) fn scenario_files(paths: &[Utf8PathBuf]) -> Result<Vec<Utf8PathBuf>, String> {
     let mut files = Vec::new();
     for path in paths {
         if !path.is_dir() {

@@ -1,5 +1,6 @@
 //! Options that several commands share, each also an environment variable, and the environment.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use camino::Utf8PathBuf;
@@ -86,6 +87,11 @@ impl RunArgs {
 fn new_run_id() -> String {
     let now = Timestamp::now().to_zoned(TimeZone::UTC);
     format!("{}-{}", now.strftime("%Y%m%dt%H%M%S"), crate::random::hex(3))
+}
+
+/// An environment variable, for what scenarios fill in.
+pub(super) fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// Where pgdrill keeps what outlives a run.

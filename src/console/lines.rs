@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::place::show_place;
 use super::progress::{ProgressChoice, ProgressView};
 use crate::backup::BackupInventory;
 use crate::event::{Preflight, RunEvent};
@@ -124,13 +125,19 @@ fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<Stri
                 model.describe()
             )
         }
-        RunEvent::CheckFinished { name, outcome, detail } => {
+        RunEvent::CheckFinished { name, outcome, detail, place } => {
             let mark = match outcome {
                 CheckOutcome::Passed => style.mark(true),
                 CheckOutcome::Failed => style.mark(false),
                 CheckOutcome::Errored | CheckOutcome::Skipped => style.doubtful("!"),
             };
-            format!("  {mark} check {}: {}", one_line(name, 60), one_line(detail, 300))
+            let told = format!("  {mark} check {}: {}", one_line(name, 60), one_line(detail, 300));
+            match (outcome, place) {
+                (CheckOutcome::Failed | CheckOutcome::Errored, Some(place)) => {
+                    format!("{told}\n{}", show_place(place))
+                }
+                _ => told,
+            }
         }
         RunEvent::Found(finding) => describe_finding(finding, style),
         RunEvent::CleanedUp { leftovers, took } if leftovers.is_empty() => {

@@ -2,6 +2,7 @@
 
 mod diagnostics;
 mod lines;
+mod place;
 mod progress;
 
 pub use diagnostics::show_scenario_error;

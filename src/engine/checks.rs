@@ -68,12 +68,14 @@ pub(super) async fn run(
             expected: check.expected(),
             observed,
             duration_seconds: started.elapsed().as_secs_f64(),
-            line: check.line,
+            line: check.place.as_ref().map(|place| place.line),
+            column: check.place.as_ref().map(|place| place.column),
         };
         events.send(RunEvent::CheckFinished {
             name: report.name.clone(),
             outcome,
             detail: format!("expected {}, observed {}", report.expected, report.observed),
+            place: check.place.clone(),
         });
         reports.push(report);
     }
@@ -86,9 +88,13 @@ async fn ask(
     check: &Check,
 ) -> Result<(CheckOutcome, String), EphemeralError> {
     let session = cluster.reader_session(role, &check.database).await?;
+    let sql = check.sql.expose();
+    // What is seen beside a secret could tell it.
+    let hides = check.hides_observed();
+    let shown = |text: String| if hides { "[redacted]".to_owned() } else { text };
     let answer = match &check.kind {
-        CheckKind::Query(_) => check_session::ask_value(&session, &check.sql).await,
-        CheckKind::NoRows => check_session::ask_rows(&session, &check.sql).await,
+        CheckKind::Query(_) => check_session::ask_value(&session, sql).await,
+        CheckKind::NoRows => check_session::ask_rows(&session, sql).await,
     };
     match answer {
         Ok(Answer::Value(value)) => {
@@ -97,7 +103,7 @@ async fn ask(
             };
             let value = value.as_ref().map(|value| value.as_deref());
             let judged = judge_value(comparison, value, Timestamp::now());
-            Ok((judged.outcome, crate::text::one_line(&judged.observed, 200)))
+            Ok((judged.outcome, shown(crate::text::one_line(&judged.observed, 200))))
         }
         Ok(Answer::Rows { count, has_population }) => {
             let judged = judge_count(count, has_population);
@@ -110,7 +116,7 @@ async fn ask(
                 CheckOutcome::Errored
             };
             let text = crate::text::without_values(&refused.sqlstate, &refused.message);
-            Ok((outcome, format!("{text} (SQLSTATE {})", refused.sqlstate)))
+            Ok((outcome, format!("{} (SQLSTATE {})", shown(text), refused.sqlstate)))
         }
         Err(error @ SessionError::Lost(_)) => Err(cluster.why_lost(&error).await),
     }

@@ -203,6 +203,23 @@ pub struct CheckReport {
     pub duration_seconds: f64,
     /// Its line in the scenario file.
     pub line: Option<u64>,
+    /// The column in that line.
+    pub column: Option<u64>,
+}
+
+/// A place in a file, with its line as it was when the file was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourcePlace {
+    /// The file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u64,
+    /// Column, from 1, in characters.
+    pub column: u64,
+    /// How many characters are meant.
+    pub length: usize,
+    /// The whole line.
+    pub text: String,
 }
 
 /// A part of the run's time.

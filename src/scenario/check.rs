@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use super::filled::Filled;
+use crate::outcome::SourcePlace;
+use crate::text::duration;
+
 /// A check as a scenario declares it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Check {
@@ -10,11 +14,11 @@ pub struct Check {
     /// The database it asks.
     pub database: String,
     /// One SQL statement that reads.
-    pub sql: String,
+    pub sql: Filled<String>,
     /// What must hold.
     pub kind: CheckKind,
-    /// Its line in the scenario file.
-    pub line: Option<u64>,
+    /// Where the scenario says what must hold.
+    pub place: Option<SourcePlace>,
 }
 
 /// What must hold.
@@ -40,33 +44,56 @@ impl CheckKind {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Comparison {
     /// The same number, or the same text.
-    Equals(String),
+    Equals(Filled<String>),
     /// A number that is at least this.
-    AtLeast(String),
+    AtLeast(Filled<String>),
     /// A number that is at most this.
-    AtMost(String),
+    AtMost(Filled<String>),
     /// A number from the first to the second.
-    Between(String, String),
+    Between(Filled<String>, Filled<String>),
     /// A time that lies no longer ago than this.
-    NewerThan(Duration),
+    NewerThan(Filled<Duration>),
     /// A text in which this regular expression is found.
-    Matches(String),
+    Matches(Filled<String>),
+}
+
+impl Comparison {
+    fn has_secret(&self) -> bool {
+        match self {
+            Self::Equals(value)
+            | Self::AtLeast(value)
+            | Self::AtMost(value)
+            | Self::Matches(value) => value.is_secret(),
+            Self::Between(low, high) => low.is_secret() || high.is_secret(),
+            Self::NewerThan(age) => age.is_secret(),
+        }
+    }
 }
 
 impl Check {
-    /// What is expected, for reports.
+    /// Whether what is observed must not be shown: beside a secret it would tell it.
+    pub fn hides_observed(&self) -> bool {
+        let in_comparison = match &self.kind {
+            CheckKind::NoRows => false,
+            CheckKind::Query(comparison) => comparison.has_secret(),
+        };
+        in_comparison || self.sql.is_secret()
+    }
+
+    /// What is expected, for reports; secrets as they were written.
     pub fn expected(&self) -> String {
+        let text = |value: &Filled<String>| value.shown(Clone::clone);
         match &self.kind {
             CheckKind::NoRows => "no row, from tables that hold rows".to_owned(),
             CheckKind::Query(comparison) => match comparison {
-                Comparison::Equals(value) => format!("= {value}"),
-                Comparison::AtLeast(value) => format!(">= {value}"),
-                Comparison::AtMost(value) => format!("<= {value}"),
-                Comparison::Between(low, high) => format!("from {low} to {high}"),
+                Comparison::Equals(value) => format!("= {}", text(value)),
+                Comparison::AtLeast(value) => format!(">= {}", text(value)),
+                Comparison::AtMost(value) => format!("<= {}", text(value)),
+                Comparison::Between(low, high) => format!("from {} to {}", text(low), text(high)),
                 Comparison::NewerThan(age) => {
-                    format!("newer than {}", crate::text::duration(*age))
+                    format!("newer than {}", age.shown(|age| duration(*age)))
                 }
-                Comparison::Matches(pattern) => format!("matches {pattern}"),
+                Comparison::Matches(pattern) => format!("matches {}", text(pattern)),
             },
         }
     }

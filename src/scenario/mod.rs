@@ -1,13 +1,25 @@
 //! The scenario language, version 1: what to test, how, and what must be true.
 //!
-//! `raw` is the YAML as written, `load` turns it into a validated [`Scenario`] with its defaults
-//! filled in and its lines kept. A key is here when its feature works.
+//! `node` reads YAML into a tree that keeps every place, `language` says once which keys there are,
+//! `validate` turns what was read into a [`Scenario`]. A key is here when its feature works.
 
 mod check;
 mod choice;
+mod fill;
+mod filled;
+mod keys;
+mod kind;
+mod language;
 mod load;
+mod node;
 mod problem;
-mod raw;
+mod reference;
+mod schema;
+mod shape;
+mod span;
+mod suggest;
+mod validate;
+mod values;
 
 use camino::Utf8PathBuf;
 
@@ -16,8 +28,12 @@ pub use choice::{
     BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand, Limits, OnError,
     Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice, SandboxChoice,
 };
+pub use fill::Environment;
+pub use filled::Filled;
 pub use load::load;
 pub use problem::{ScenarioError, ScenarioProblem};
+pub use reference::reference;
+pub use schema::schema;
 
 /// What to test.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,0 +1,97 @@
+//! Keys of checks.
+
+use super::raw::{RawCheck, RawComparisons};
+use crate::scenario::keys::{Keys, Tag, Tagged};
+use crate::scenario::kind::ListOf;
+use crate::scenario::values::{age, name, number, operand, regex, text};
+
+pub(super) const CHECK: Tagged<RawCheck> = Tagged {
+    what: "a check",
+    tags: &[
+        Tag {
+            name: "query",
+            meaning: "the first column of the first row is compared",
+            section: query,
+        },
+        Tag {
+            name: "no_rows",
+            meaning: "no row comes, although the tables that are read hold rows",
+            section: no_rows,
+        },
+    ],
+};
+
+fn no_rows(keys: &mut Keys<'_, '_>) -> RawCheck {
+    RawCheck {
+        name: keys.required("name", name(), "no negative stock", "unique in the scenario"),
+        database: keys.required("database", name(), "shop", "the database to ask"),
+        sql: keys.required(
+            "sql",
+            text("an SQL statement").keeping_secrets(),
+            "select 1 from items where stock < 0",
+            "one statement that reads",
+        ),
+        comparisons: None,
+    }
+}
+
+fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
+    let check = RawCheck {
+        name: keys.required("name", name(), "enough orders", "unique in the scenario"),
+        database: keys.required("database", name(), "shop", "the database to ask"),
+        sql: keys.required(
+            "sql",
+            text("an SQL statement").keeping_secrets(),
+            "select count(*) from orders",
+            "one statement that reads",
+        ),
+        comparisons: None,
+    };
+    let comparisons = RawComparisons {
+        equals: keys.optional(
+            "equals",
+            operand(),
+            "",
+            "20000",
+            "holds for the same number, or the same text",
+        ),
+        at_least: keys.optional(
+            "at_least",
+            number(),
+            "",
+            "1000",
+            "holds for this number and larger ones",
+        ),
+        at_most: keys.optional(
+            "at_most",
+            number(),
+            "",
+            "0.5",
+            "holds for this number and smaller ones",
+        ),
+        between: keys.optional(
+            "between",
+            ListOf(number()),
+            "",
+            "[3, 10]",
+            "holds for numbers from the first to the second",
+        ),
+        newer_than: keys.optional(
+            "newer_than",
+            age().keeping_secrets(),
+            "",
+            "24h",
+            "holds for a time no longer ago than this; a time without a zone is UTC",
+        ),
+        matches: keys.optional(
+            "matches",
+            regex(),
+            "",
+            "'^v[0-9]+'",
+            "holds for a text in which the expression is found",
+        ),
+    };
+    let all = ["equals", "at_least", "at_most", "between", "newer_than", "matches"];
+    keys.exactly_one(&all, "says what to ask, not what must hold");
+    RawCheck { comparisons: Some(comparisons), ..check }
+}
