@@ -12,6 +12,7 @@ mod intake;
 mod inventory;
 mod member;
 mod names;
+mod reach;
 mod sidecar;
 pub(crate) mod sql;
 mod statements;
