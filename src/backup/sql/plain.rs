@@ -229,8 +229,9 @@ impl Gather {
 
     fn forbid(&mut self, text: &[u8], complete: bool, line: u64) {
         // No tool writes a COPY of this size: its columns are at most 1600.
-        let copy = (!complete && text.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"copy")))
-            .then_some("COPY (…)");
+        let copy = (!complete
+            && text.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"copy")))
+        .then_some("COPY (…)");
         if let Some(kind) = forbidden(text).or(copy) {
             self.dump.first_forbidden.get_or_insert((line, kind));
             self.dump.forbidden_count += 1;
@@ -309,9 +310,8 @@ impl Gather {
 /// Whether a look at a statement's tokens is worth its time. `CREATE`: what psql takes for the body
 /// of a function may be statements to the server.
 fn may_be_forbidden(text: &[u8]) -> bool {
-    let begins = |word: &[u8]| {
-        text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word))
-    };
+    let begins =
+        |word: &[u8]| text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
     begins(b"copy")
         || begins(b"alter")
         || begins(b"create")

@@ -163,9 +163,7 @@ impl<'a> Iterator for Tokens<'a> {
             [b'\'', ..] => (Kind::Text, quoted(rest, 1, b'\'', self.escapes)),
             [b'e' | b'E', b'\'', ..] => (Kind::Text, quoted(rest, 2, b'\'', true)),
             [b'n' | b'N', b'\'', ..] => (Kind::Text, quoted(rest, 2, b'\'', self.escapes)),
-            [b'b' | b'B' | b'x' | b'X', b'\'', ..] => {
-                (Kind::Text, quoted(rest, 2, b'\'', false))
-            }
+            [b'b' | b'B' | b'x' | b'X', b'\'', ..] => (Kind::Text, quoted(rest, 2, b'\'', false)),
             [b'u' | b'U', b'&', b'\'', ..] => (Kind::Text, quoted(rest, 3, b'\'', false)),
             [b'u' | b'U', b'&', b'"', ..] => (Kind::Quoted, quoted(rest, 3, b'"', false)),
             [b'"', ..] => (Kind::Quoted, quoted(rest, 1, b'"', false)),

@@ -9,7 +9,10 @@ const BAD: &[(&str, &str)] = &[
     ("copy public.t(a, program) to program 'id' with (format csv);", "COPY … TO PROGRAM"),
     ("Copy\tt -- x\n FROM/* y */Program 'curl' WITH (FORMAT csv);", "COPY … FROM PROGRAM"),
     ("COPY (SELECT 1) TO PROGRAM 'id';", "COPY … TO PROGRAM"),
-    ("COPY (SELECT a FROM (SELECT 1 a) x WHERE (a) IN (1)) TO PROGRAM $$id$$;", "COPY … TO PROGRAM"),
+    (
+        "COPY (SELECT a FROM (SELECT 1 a) x WHERE (a) IN (1)) TO PROGRAM $$id$$;",
+        "COPY … TO PROGRAM",
+    ),
     ("COPY (SELECT ') TO stdout') TO PROGRAM 'id';", "COPY … TO PROGRAM"),
     ("COPY BINARY t FROM PROGRAM 'x';", "COPY … FROM PROGRAM"),
     ("COPY program TO PROGRAM 'x';", "COPY … TO PROGRAM"),
