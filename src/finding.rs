@@ -84,6 +84,7 @@ finding_codes! {
     BackupNotFound "backup_not_found" Environment true,
     BackupUnreadable "backup_unreadable" Environment true,
     BackupChanging "backup_changing" Environment true,
+    BackupUndecided "backup_undecided" Environment true,
     NoBackupInFolder "no_backup_in_folder" Environment true,
     FormatNotSupported "format_not_supported" Environment true,
     Encrypted "encrypted" Environment true,

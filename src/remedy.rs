@@ -77,6 +77,10 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             &["Run as an account that may read the file, or give it the permission."]
         }
         Code::BackupChanging => &["Wait until the backup job has ended, and run again."],
+        Code::BackupUndecided => &[
+            "Name the backup itself in `backup.path`.",
+            "Or write the time into the names of the backups, as in shop_20260130_021011.dump.",
+        ],
         Code::NoBackupInFolder => {
             &["Name the backup itself: a cluster archive, or a folder with globals.sql and dumps/."]
         }

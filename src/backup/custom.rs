@@ -119,6 +119,12 @@ pub(crate) fn read(reader: &mut dyn Read) -> CustomDump {
     read_limited(reader, CONTENTS_LIMIT)
 }
 
+/// When a custom-format dump began, from its header alone: year, month, day, hour, minute, second
+/// as in [`CustomHeader::created`].
+pub(crate) fn created(reader: &mut dyn Read) -> Option<[i64; 6]> {
+    header::read(&mut Source::new(reader)).ok()?.0.created
+}
+
 fn read_limited(reader: &mut dyn Read, contents_limit: usize) -> CustomDump {
     let mut source = Source::new(reader);
     let mut dump = CustomDump::default();

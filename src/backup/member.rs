@@ -7,6 +7,7 @@ use super::custom::{self, Compression, CustomDump, DamageKind};
 use super::intake::{self, Content};
 use super::inventory::{DatabaseDump, DumpFormat, PostgresVersion};
 use super::names;
+use super::reach;
 use super::sql::{self, Construct, PlainDump, PlainFlavour};
 use crate::finding::{Finding, FindingCode};
 use crate::text::one_line;
@@ -121,7 +122,7 @@ fn blank(place: &MemberPlace<'_>, format: DumpFormat) -> DatabaseDump {
     }
 }
 
-fn finding(place: &MemberPlace<'_>, code: FindingCode, message: String) -> Finding {
+pub(super) fn finding(place: &MemberPlace<'_>, code: FindingCode, message: String) -> Finding {
     Finding::new(code, message)
         .in_database(place.database.clone())
         .on(format!("member {}", place.name))
@@ -199,6 +200,7 @@ fn from_custom(place: &MemberPlace<'_>, custom: CustomDump) -> DatabaseDump {
             dump.roles_named.extend(sql::roles_named_in(&entry.definition));
         }
     }
+    dump.findings.extend(reach::in_custom(place, &custom.entries));
     dump.entries = custom.entries;
     for damage in &custom.damage {
         let code = match damage.kind {
@@ -315,6 +317,7 @@ pub(crate) fn plain_damage(place: &MemberPlace<'_>, plain: &PlainDump, found: &m
         refused.count = count;
         found.push(refused);
     }
+    found.extend(reach::in_plain(place, plain));
     if let Some(error) = &plain.io_error {
         let message = format!("the compressed data of `{}` cannot be read to its end", place.name);
         found.push(if is_cut(error) {

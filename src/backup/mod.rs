@@ -4,6 +4,8 @@
 //! is damaged; `stream` reads it again and hands out the dumps one after another. Nothing is ever
 //! unpacked on this machine.
 
+mod changing;
+mod choose;
 mod custom;
 mod encoding;
 mod globals;
@@ -12,16 +14,21 @@ mod intake;
 mod inventory;
 mod member;
 mod names;
+mod pin;
+mod reach;
 mod sidecar;
 pub(crate) mod sql;
 mod statements;
 mod stream;
 mod toc;
 
+pub(crate) use changing::{looks_cut, take_back_if_changed};
+pub use choose::{Chosen, Several, choose};
 pub use inspect::inspect;
 pub use inventory::{
     BackupFormat, BackupInventory, DatabaseDump, DumpFormat, Globals, PostgresVersion,
 };
+pub(crate) use pin::compare as compare_pin;
 pub use sidecar::Sidecar;
 pub(crate) use statements::statements;
 pub(crate) use stream::{DumpChunk, has_changed, stream};

@@ -4,8 +4,8 @@ use camino::Utf8PathBuf;
 use clap::Args;
 
 use super::settings;
-use crate::backup;
-use crate::console;
+use crate::backup::{self, Several};
+use crate::console::{self, complain};
 use crate::finding::{Finding, FindingClass};
 use crate::outcome::ExitCode;
 
@@ -18,7 +18,15 @@ pub(super) struct InspectCommand {
 }
 
 pub(super) fn run(command: &InspectCommand) -> ExitCode {
-    let inventory = backup::inspect(&command.backup, &mut |_, _| {});
+    let chosen = match backup::choose(&command.backup, None, Several::Refuse) {
+        Ok(chosen) => chosen,
+        Err(finding) => {
+            let cause = finding.cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+            complain(&format!("error: {}{cause}", finding.message));
+            return ExitCode::Errored;
+        }
+    };
+    let inventory = backup::inspect(&chosen.path, &mut |_, _| {});
     console::say(console::describe_inventory(&inventory, settings::style()).trim_end());
     let of_dumps = inventory.databases.iter().flat_map(|dump| &dump.findings);
     let of_globals = inventory.globals.iter().flat_map(|globals| &globals.findings);

@@ -104,6 +104,8 @@ impl ScenarioReport {
 pub struct BackupFacts {
     /// Where it lies.
     pub path: String,
+    /// Why this one of those that a glob matches.
+    pub picked: Option<String>,
     /// Its shape.
     pub format: String,
     /// Size on disk.

@@ -171,6 +171,7 @@ fn is_about_reading(finding: &Finding) -> bool {
         FindingCode::BackupNotFound
             | FindingCode::BackupUnreadable
             | FindingCode::BackupChanging
+            | FindingCode::BackupUndecided
             | FindingCode::NoBackupInFolder
             | FindingCode::FormatNotSupported
             | FindingCode::Encrypted

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::Reading;
-use crate::backup::{member, sidecar};
+use crate::backup::{changing, member, sidecar};
 use crate::finding::{Finding, FindingCode};
 
 impl Reading {
@@ -79,6 +79,7 @@ impl Reading {
             .filter_map(|dump| dump.created_at.clone())
             .min()
             .or_else(|| self.inventory.sidecar.as_ref()?.timestamp.clone());
+        changing::take_back_if_changed(&mut self.inventory);
     }
 
     fn duplicates(&mut self) {

@@ -150,6 +150,11 @@ impl<R: Read> Lexer<R> {
         self.clear.first()
     }
 
+    /// The statement whose `;` was not seen yet; at its end psql runs it all the same.
+    pub(crate) fn open_statement(&self) -> Option<(&[u8], u64)> {
+        self.scanner.in_statement().then_some((self.statement.as_slice(), self.statement_line))
+    }
+
     /// What the text read so far leaves open; at the end of a dump: how it was cut.
     pub(crate) fn unfinished(&self) -> Option<Unfinished> {
         if self.rows_open {

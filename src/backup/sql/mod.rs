@@ -13,6 +13,7 @@
 mod clear;
 mod copy;
 mod feed;
+mod forbidden;
 mod input;
 mod lexer;
 mod mask;
@@ -26,6 +27,7 @@ mod tokens;
 mod whole;
 
 pub(crate) use feed::{Fragment, Rewrite, feed};
+pub(crate) use forbidden::forbidden;
 pub(crate) use lexer::{Lexer, Piece};
 pub(crate) use plain::{PlainDump, PlainFlavour, inspect};
 pub(crate) use statement::{rewrite_tablespace_location, roles_named_in};

@@ -9,6 +9,7 @@ use crate::backup::encoding::decode;
 use crate::backup::toc::TocEntry;
 
 use super::copy::CopyTarget;
+use super::forbidden::forbidden;
 use super::input::as_u64;
 use super::lexer::{Lexer, Piece};
 use super::meta::Purpose;
@@ -78,6 +79,10 @@ pub(crate) struct PlainDump {
     pub meta_commands: Vec<(u64, String)>,
     /// All of them.
     pub meta_command_count: u64,
+    /// The first statement that reaches past its database: its line and its kind.
+    pub first_forbidden: Option<(u64, &'static str)>,
+    /// How many there are.
+    pub forbidden_count: u64,
     /// Changes of the database.
     pub connects: Vec<Connect>,
     /// Whether it ends as its writer ends a whole dump.
@@ -106,6 +111,7 @@ pub(crate) fn inspect(reader: &mut dyn Read) -> PlainDump {
     let mut lexer = Lexer::new(reader);
     let mut gather = Gather::default();
     loop {
+        gather.wary = lexer.unclear().is_some();
         match lexer.next() {
             Ok(Some(piece)) => gather.piece(piece),
             Ok(None) => break,
@@ -114,6 +120,9 @@ pub(crate) fn inspect(reader: &mut dyn Read) -> PlainDump {
                 break;
             }
         }
+    }
+    if let Some((text, line)) = lexer.open_statement() {
+        gather.forbid(text, true, line);
     }
     let mut dump = gather.dump;
     (dump.entries, dump.entries_dropped) = gather.entries.finish();
@@ -137,6 +146,8 @@ struct Gather {
     copied: String,
     /// How the last `INSERT` began. Dumps hold millions of them, table by table.
     insert_head: Vec<u8>,
+    /// Something was read that may split statements otherwise than seen here.
+    wary: bool,
 }
 
 impl Gather {
@@ -148,8 +159,11 @@ impl Gather {
         match piece {
             Piece::Sql(_) => {}
             Piece::Comment(text) => self.comment(text),
-            Piece::StatementEnd { text, length, .. } => {
+            Piece::StatementEnd { text, length, complete, line, .. } => {
                 self.dump.trailer = false;
+                if self.wary || may_be_forbidden(text) {
+                    self.forbid(text, complete, line);
+                }
                 self.statement(text, length);
             }
             Piece::CopyStart(target) => {
@@ -211,6 +225,17 @@ impl Gather {
             Header::Flavour(_) | Header::Other => {}
         }
         self.dump.trailer = false;
+    }
+
+    fn forbid(&mut self, text: &[u8], complete: bool, line: u64) {
+        // No tool writes a COPY of this size: its columns are at most 1600.
+        let copy = (!complete
+            && text.get(..4).is_some_and(|word| word.eq_ignore_ascii_case(b"copy")))
+        .then_some("COPY (…)");
+        if let Some(kind) = forbidden(text).or(copy) {
+            self.dump.first_forbidden.get_or_insert((line, kind));
+            self.dump.forbidden_count += 1;
+        }
     }
 
     fn statement(&mut self, text: &[u8], length: u64) {
@@ -280,6 +305,17 @@ impl Gather {
         }
         self.dump.trailer = false;
     }
+}
+
+/// Whether a look at a statement's tokens is worth its time. `CREATE`: what psql takes for the body
+/// of a function may be statements to the server.
+fn may_be_forbidden(text: &[u8]) -> bool {
+    let begins =
+        |word: &[u8]| text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+    begins(b"copy")
+        || begins(b"alter")
+        || begins(b"create")
+        || !text.first().is_some_and(u8::is_ascii_alphabetic)
 }
 
 fn add(names: &mut BTreeSet<String>, name: String) {

@@ -123,11 +123,17 @@ fn unescape_unicode(text: &str) -> String {
 pub(super) struct Tokens<'a> {
     text: &'a [u8],
     at: usize,
+    escapes: bool,
 }
 
 impl<'a> Tokens<'a> {
     pub(super) fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0 }
+        Self { text, at: 0, escapes: false }
+    }
+
+    /// As the server cuts them with `standard_conforming_strings` off.
+    pub(super) fn with_escapes(text: &'a [u8]) -> Self {
+        Self { text, at: 0, escapes: true }
     }
 
     fn skip_blank(&mut self) {
@@ -154,11 +160,10 @@ impl<'a> Iterator for Tokens<'a> {
         let rest = self.text.get(self.at..)?;
         let first = *rest.first()?;
         let (kind, len) = match rest {
-            [b'\'', ..] => (Kind::Text, quoted(rest, 1, b'\'', false)),
+            [b'\'', ..] => (Kind::Text, quoted(rest, 1, b'\'', self.escapes)),
             [b'e' | b'E', b'\'', ..] => (Kind::Text, quoted(rest, 2, b'\'', true)),
-            [b'b' | b'B' | b'x' | b'X' | b'n' | b'N', b'\'', ..] => {
-                (Kind::Text, quoted(rest, 2, b'\'', false))
-            }
+            [b'n' | b'N', b'\'', ..] => (Kind::Text, quoted(rest, 2, b'\'', self.escapes)),
+            [b'b' | b'B' | b'x' | b'X', b'\'', ..] => (Kind::Text, quoted(rest, 2, b'\'', false)),
             [b'u' | b'U', b'&', b'\'', ..] => (Kind::Text, quoted(rest, 3, b'\'', false)),
             [b'u' | b'U', b'&', b'"', ..] => (Kind::Quoted, quoted(rest, 3, b'"', false)),
             [b'"', ..] => (Kind::Quoted, quoted(rest, 1, b'"', false)),

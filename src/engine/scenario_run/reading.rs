@@ -4,34 +4,61 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use camino::Utf8Path;
+
 use super::{Ended, ScenarioRun};
-use crate::backup::{self, BackupInventory};
+use crate::backup::{self, BackupInventory, Several};
 use crate::event::{Preflight, RunEvent};
 use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::outcome::{
     BackupFacts, DatabaseOutcome, DatabaseProgress, DatabaseReport, judge_database,
 };
 use crate::plan::{self, RestorePlan};
+use crate::scenario::Pick;
 use crate::text::{ByteCount, counted};
+
+/// How long a backup that seems to end too early gets to show that it is still being written.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 impl ScenarioRun<'_> {
     pub(super) async fn read_backup(&mut self) -> Result<Arc<BackupInventory>, Ended> {
-        let (events, path) = (self.events.clone(), self.scenario.backup.path.clone());
+        let (events, choice) = (self.events.clone(), self.scenario.backup.clone());
+        let beside =
+            self.scenario.file.as_ref().and_then(|file| file.parent()).map(Utf8Path::to_path_buf);
+        let several = match choice.pick {
+            Some(Pick::Newest) => Several::Newest,
+            None => Several::Refuse,
+        };
         let read = tokio::task::spawn_blocking(move || {
+            let chosen = backup::choose(&choice.path, beside.as_deref(), several)?;
             let mut last = Instant::now();
-            backup::inspect(&path, &mut |done, total| {
+            let inventory = backup::inspect(&chosen.path, &mut |done, total| {
                 if last.elapsed() > Duration::from_millis(200) {
                     last = Instant::now();
                     events.send(RunEvent::BackupReading { done, total });
                 }
-            })
+            });
+            Ok((inventory, chosen.picked))
         });
-        let inventory = match read.await {
-            Ok(inventory) => Arc::new(inventory),
+        let (mut inventory, picked) = match read.await {
+            Ok(Ok(read)) => read,
+            Ok(Err(finding)) => {
+                self.find(finding);
+                return Err(Ended);
+            }
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
+        if backup::looks_cut(&inventory) {
+            tokio::time::sleep(SECOND_LOOK).await;
+            backup::take_back_if_changed(&mut inventory);
+        }
+        if let Some(pin) = &self.scenario.backup.sha256 {
+            inventory.findings.extend(backup::compare_pin(&inventory, pin));
+        }
+        let inventory = Arc::new(inventory);
         self.report.backup = BackupFacts {
             path: inventory.path.to_string(),
+            picked,
             format: inventory.format.as_str().to_owned(),
             bytes: inventory.bytes,
             sha256: inventory.sha256.clone(),
@@ -70,8 +97,11 @@ impl ScenarioRun<'_> {
         let backup_is_bad = !is_sound(&inventory.findings);
         if inventory.bytes > 0 {
             let path_is_fine = inventory.outer_is_sound && !backup_is_bad;
-            let detail =
+            let mut detail =
                 format!("{} read, {}", ByteCount(inventory.bytes_read), inventory.format.as_str());
+            if let Some(picked) = &self.report.backup.picked {
+                detail.push_str(&format!(", {picked}"));
+            }
             self.preflight(Preflight::ArchiveIntegrity, path_is_fine, detail);
             let total = inventory.databases.len();
             let detail = if bad_dumps == 0 {
@@ -130,7 +160,13 @@ impl ScenarioRun<'_> {
         for finding in plan.findings.clone() {
             self.find(finding);
         }
-        if impossible || !inventory.outer_is_sound || inventory.databases.is_empty() {
+        // Who changed the globals may have changed anything.
+        let tampered =
+            inventory.globals.iter().flat_map(|globals| &globals.findings).any(|found| {
+                matches!(found.code, FindingCode::UnsafeStatement | FindingCode::MetaCommand)
+            });
+        let unusable = !inventory.outer_is_sound || inventory.databases.is_empty();
+        if impossible || tampered || unusable {
             return Err(Ended);
         }
         // What reading has already found out needs no server.

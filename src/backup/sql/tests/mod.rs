@@ -1,5 +1,6 @@
 //! What `psql` sees where, as found out by asking `psql` 15.18, and what is made of it.
 
+mod forbidden;
 mod hostile;
 mod lexing;
 mod plain;

@@ -1,0 +1,229 @@
+//! Which backup a path with `*`, `?` or `[` means.
+//!
+//! The newest is told by what the backups say of themselves, never by the file system's times: a
+//! copy or a restore of an old backup must not pass for a new one. Where they do not say, nothing is
+//! picked: the test of an older backup would speak for the newest.
+
+mod made;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use camino::{Utf8Path, Utf8PathBuf};
+use glob::{MatchOptions, Pattern};
+
+use self::made::Made;
+use crate::finding::{Finding, FindingCode};
+use crate::text::counted;
+
+/// Ends of names that lie beside backups, or are not written to their end.
+const NO_BACKUPS: [&str; 16] = [
+    ".meta.json",
+    ".info",
+    ".sha256",
+    ".sha512",
+    ".sha1",
+    ".md5",
+    ".sig",
+    ".asc",
+    ".log",
+    ".lock",
+    ".partial",
+    ".part",
+    ".tmp",
+    ".incomplete",
+    ".swp",
+    "~",
+];
+/// Matches that a message names.
+const NAMED: usize = 3;
+
+/// What to do with several matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Several {
+    /// Say so.
+    Refuse,
+    /// Take the one that was made last.
+    Newest,
+}
+
+/// The backup that is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    /// Where it lies.
+    pub path: Utf8PathBuf,
+    /// Why this one, such as `newest of 7 by the time in its name`; `None` for a path as it is.
+    pub picked: Option<String>,
+}
+
+/// Finds the backup that `path` means: itself, or what it matches as a glob. A relative glob is
+/// tried in the folder `beside` first.
+///
+/// Blocks: looks into folders, and into backups whose names hold no time.
+///
+/// # Errors
+///
+/// A finding: nothing matches, several do and one was wanted, or the newest cannot be told.
+pub fn choose(
+    path: &Utf8Path,
+    beside: Option<&Utf8Path>,
+    several: Several,
+) -> Result<Chosen, Finding> {
+    if !is_glob(path.as_str()) || fs::symlink_metadata(path).is_ok() {
+        return Ok(Chosen { path: path.to_path_buf(), picked: None });
+    }
+    let beside = beside.filter(|folder| path.is_relative() && !folder.as_str().is_empty());
+    let beside = beside.map(|folder| format!("{}/{path}", Pattern::escape(folder.as_str())));
+    let mut causes = Vec::new();
+    for pattern in beside.into_iter().chain([path.to_string()]) {
+        let matches = Matches::of(&pattern)?;
+        match matches.backups.as_slice() {
+            [] => causes.push(matches.why_none(&pattern)),
+            [only] => {
+                let picked = Some("the only match".to_owned());
+                return Ok(Chosen { path: only.clone(), picked });
+            }
+            all if several == Several::Newest => return newest(all, literal_part(&pattern)),
+            all => return Err(too_many(path, all)),
+        }
+    }
+    let message = format!("no backup matches `{path}`");
+    Err(Finding::new(FindingCode::BackupNotFound, message).because(causes.join("; ")))
+}
+
+fn is_glob(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+/// The folder that a glob begins with, up to its first component that is none.
+fn literal_part(pattern: &str) -> Utf8PathBuf {
+    let parts: Vec<&str> = pattern.split('/').collect();
+    let literal = parts.iter().take_while(|part| !is_glob(part) || is_escaped(part)).count();
+    let folder: Vec<String> = parts[..literal].iter().map(|part| unescaped(part)).collect();
+    match folder.join("/") {
+        folder if folder.is_empty() && pattern.starts_with('/') => Utf8PathBuf::from("/"),
+        folder => Utf8PathBuf::from(folder),
+    }
+}
+
+/// Whether a component's only special characters are those that [`Pattern::escape`] writes.
+fn is_escaped(part: &str) -> bool {
+    Pattern::escape(&unescaped(part)) == part
+}
+
+fn unescaped(part: &str) -> String {
+    ["*", "?", "[", "]"]
+        .iter()
+        .fold(part.to_owned(), |text, special| text.replace(&format!("[{special}]"), special))
+}
+
+/// What a glob matches.
+struct Matches {
+    backups: Vec<Utf8PathBuf>,
+    ignored: usize,
+    /// Why a folder could not be looked into.
+    unreadable: Option<String>,
+}
+
+impl Matches {
+    fn of(pattern: &str) -> Result<Self, Finding> {
+        let options = MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let found = glob::glob_with(pattern, options).map_err(|error| {
+            Finding::new(FindingCode::ScenarioInvalid, format!("`{pattern}` is no glob"))
+                .because(error.to_string())
+        })?;
+        let mut matches = Self { backups: Vec::new(), ignored: 0, unreadable: None };
+        for entry in found {
+            match entry.map(Utf8PathBuf::from_path_buf) {
+                Ok(Ok(path)) if is_backup(&path) => matches.backups.push(path),
+                Ok(_) => matches.ignored += 1,
+                Err(error) => matches.unreadable = Some(error.to_string()),
+            }
+        }
+        // A link `latest` beside the files is one of them, and says less than the file's own name.
+        matches.backups.sort_by_key(|path| (path.is_symlink(), path.clone()));
+        let mut seen = BTreeSet::new();
+        matches.backups.retain(|path| path.canonicalize().map_or(true, |real| seen.insert(real)));
+        Ok(matches)
+    }
+
+    fn why_none(&self, pattern: &str) -> String {
+        let folder = literal_part(pattern);
+        let folder = if folder.as_str().is_empty() { Utf8Path::new(".") } else { &folder };
+        if let Some(unreadable) = &self.unreadable {
+            return unreadable.clone();
+        }
+        match fs::read_dir(folder) {
+            Ok(entries) => {
+                let count = entries.count();
+                let entries = if count == 1 { "entry" } else { "entries" };
+                let ignored = match self.ignored {
+                    0 => "none matches".to_owned(),
+                    ignored => format!("those that match ({ignored}) are no backups"),
+                };
+                format!("the folder `{folder}` has {count} {entries}, {ignored}")
+            }
+            Err(error) => format!("the folder `{folder}` cannot be listed: {error}"),
+        }
+    }
+}
+
+/// Whether a match can be meant. One that cannot be looked at is: that it is unreadable must be said.
+fn is_backup(path: &Utf8Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_ascii_lowercase();
+    if NO_BACKUPS.iter().any(|end| name.ends_with(end)) {
+        return false;
+    }
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => {
+            ["globals.sql", "dumps", "toc.dat"].iter().any(|inside| path.join(inside).exists())
+        }
+        Ok(metadata) => metadata.is_file(),
+        Err(_) => true,
+    }
+}
+
+fn named(backups: &[Utf8PathBuf]) -> String {
+    let names: Vec<String> =
+        backups.iter().take(NAMED).map(|backup| format!("`{backup}`")).collect();
+    match backups.len().saturating_sub(NAMED) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+fn too_many(path: &Utf8Path, backups: &[Utf8PathBuf]) -> Finding {
+    let message = format!("`{path}` matches {}", counted(backups.len(), "backup"));
+    Finding::new(FindingCode::ScenarioInvalid, message)
+        .because(named(backups))
+        .first_try("Name one of them, or set `pick: newest` beside `backup.path` in the scenario.")
+}
+
+fn newest(backups: &[Utf8PathBuf], literal: Utf8PathBuf) -> Result<Chosen, Finding> {
+    let undecided = |message: String| Finding::new(FindingCode::BackupUndecided, message);
+    let mut all: Vec<(Made, &Utf8PathBuf)> = Vec::new();
+    for backup in backups {
+        let Some(made) = made::of(backup, &literal) else {
+            return Err(undecided(format!("when `{backup}` was made cannot be told"))
+                .on(backup.to_string())
+                .because("no time in its name, in a sidecar or inside it"));
+        };
+        all.push((made, backup));
+    }
+    let Some((last, path)) = all.iter().max_by_key(|(made, _)| made.order()) else {
+        return Err(undecided("there is nothing to pick from".to_owned()));
+    };
+    let rival = all.iter().find(|(made, other)| other != path && !last.is_newer(made));
+    if let Some((made, other)) = rival {
+        let message = format!("which of `{path}` and `{other}` is newer cannot be told");
+        return Err(undecided(message).because(format!("made {last} and {made}")));
+    }
+    let picked = Some(format!("newest of {} by the time {}", all.len(), last.place()));
+    Ok(Chosen { path: (*path).clone(), picked })
+}
