@@ -357,11 +357,17 @@ impl Bench {
     }
 
     pub fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, |_| {})
+    }
+
+    /// The same in another environment.
+    pub fn run_with(&self, args: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
         let (json, junit) = (self.path("r.json"), self.path("j.xml"));
         let _ = fs::remove_file(&json);
         let _ = fs::remove_file(&junit);
         let mut command = self.command();
         command.args(args).arg("--json").arg(&json).arg("--junit").arg(&junit);
+        change(&mut command);
         let output = command.output().unwrap();
         let ran = Ran {
             code: output.status.code(),
