@@ -140,7 +140,7 @@ fn a_setting_of_the_whole_server_is_refused_before_anything_runs() {
 
 #[test]
 fn a_program_in_a_function_runs_in_the_sandbox_only() {
-    let sql = program(&format!("(sleep 5 >/dev/null 2>&1 &) ; touch {TRACE}"));
+    let sql = program(&format!("(sleep 90 >/dev/null 2>&1 &) ; touch {TRACE}"));
     attack("program in a DO block", &sql, "", &expected(0, "restorable", "program_started"));
 }
 
@@ -151,7 +151,7 @@ fn an_event_trigger_runs_in_the_sandbox_only() {
          CREATE EVENT TRIGGER spy ON ddl_command_end EXECUTE FUNCTION public.spy();\n\
          CREATE TABLE public.u (id integer);",
         format_args!(
-            "execute $y$copy (select 1) to program '(sleep 5 >/dev/null 2>&1 &) ; touch {TRACE}'$y$;"
+            "execute $y$copy (select 1) to program '(sleep 90 >/dev/null 2>&1 &) ; touch {TRACE}'$y$;"
         )
     );
     attack("event trigger", &sql, "", &expected(0, "restorable", "program_started"));
@@ -161,7 +161,7 @@ fn an_event_trigger_runs_in_the_sandbox_only() {
 fn a_function_that_runs_while_we_check_is_not_root_of_anything() {
     let sql = format!(
         "CREATE FUNCTION public.spy() RETURNS integer LANGUAGE plpgsql SECURITY DEFINER AS $f$ begin \
-         execute $y$copy (select 1) to program '(sleep 5 >/dev/null 2>&1 &) ; touch {TRACE}'$y$; \
+         execute $y$copy (select 1) to program '(sleep 90 >/dev/null 2>&1 &) ; touch {TRACE}'$y$; \
          return 1; end $f$;\nCREATE VIEW public.v AS SELECT public.spy() AS id;"
     );
     let checks =

@@ -294,10 +294,16 @@ impl<'a> ScenarioRun<'a> {
 
     /// What an error of the surroundings is called.
     fn surroundings(&self, error: &EphemeralError) -> Finding {
-        if let (EphemeralError::ServerEnded { out_of_memory: true, .. }, Some(bounds)) =
-            (error, &self.bounds)
-        {
-            return bounds.killed_for_memory();
+        let is_refused = error.cause().is_some_and(|cause| cause.contains("could not fork"));
+        match (error, &self.bounds) {
+            (EphemeralError::ServerEnded { out_of_memory: true, .. }, Some(bounds)) => {
+                return bounds.killed_for_memory();
+            }
+            // The server's words to a session that it has no process for.
+            (EphemeralError::Session { .. }, Some(bounds)) if is_refused => {
+                return bounds.forks_refused();
+            }
+            _ => {}
         }
         let mut finding = Finding::new(error.code(), error.to_string());
         finding.cause = error.cause().map(|cause| crate::text::one_line(&cause, 1_000));

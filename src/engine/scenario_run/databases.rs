@@ -11,7 +11,7 @@ use crate::backup::{self, BackupInventory, DumpChunk};
 use crate::engine::cluster::Cluster;
 use crate::engine::restore::{Dumps, Restore, Stop};
 use crate::engine::{compare, globals, restore};
-use crate::ephemeral::EphemeralError;
+use crate::ephemeral::{EphemeralError, Pressure};
 use crate::event::RunEvent;
 use crate::finding::{Finding, FindingCode};
 use crate::outcome::{DatabaseOutcome, DatabaseProgress, judge_database};
@@ -105,25 +105,17 @@ impl ScenarioRun<'_> {
                     self.changed(&error);
                     return Ok(());
                 }
-                Err(Stop::Ephemeral(error)) if restore.cluster.answers().await => {
-                    // This database's session is lost, the server is not: the others go on.
-                    let mut lost = self.alterations(restore.cluster, &dump.name).await?;
-                    lost.extend(self.strain(before).await);
-                    lost.push(self.surroundings(&error).in_database(&dump.name));
+                Err(Stop::Ephemeral(error)) => {
+                    let lost = self.lost(restore.cluster, &error, before, &dump.name).await;
                     self.database_done(index, started, None, lost);
+                    // Where only this database's session is lost, the others go on.
+                    if !restore.cluster.answers().await {
+                        return Err(error);
+                    }
                     if self.stops_at(index) {
                         break;
                     }
                     continue;
-                }
-                Err(Stop::Ephemeral(error)) => {
-                    self.database_done(
-                        index,
-                        started,
-                        None,
-                        vec![self.surroundings(&error).in_database(&dump.name)],
-                    );
-                    return Err(error);
                 }
             };
             let compared = self.look(restore, dump, &mut findings).await;
@@ -134,10 +126,9 @@ impl ScenarioRun<'_> {
                 Err(error) => {
                     findings.push(self.surroundings(&error).in_database(&dump.name));
                     self.database_done(index, started, None, findings);
-                    if restore.cluster.answers().await {
-                        continue;
+                    if !restore.cluster.answers().await {
+                        return Err(error);
                     }
-                    return Err(error);
                 }
             }
             if self.stops_at(index) {
@@ -145,6 +136,24 @@ impl ScenarioRun<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What is said of a database whose restore lost its session.
+    async fn lost(
+        &mut self,
+        cluster: &Cluster,
+        error: &EphemeralError,
+        before: Option<Pressure>,
+        database: &str,
+    ) -> Vec<Finding> {
+        // A server that is gone has nothing to say about what was changed on it.
+        let mut lost = self.alterations(cluster, database).await.unwrap_or_default();
+        for finding in self.strain(before).await.into_iter().chain([self.surroundings(error)]) {
+            if !lost.iter().any(|earlier| earlier.code == finding.code) {
+                lost.push(finding.in_database(database));
+            }
+        }
+        lost
     }
 
     /// Whether the scenario wants the others left out because this one could not be restored.
