@@ -70,7 +70,7 @@ pub fn choose(
     path: &Utf8Path,
     beside: Option<&Utf8Path>,
     several: Several,
-) -> Result<Chosen, Finding> {
+) -> Result<Chosen, Box<Finding>> {
     if !is_glob(path.as_str()) || fs::symlink_metadata(path).is_ok() {
         return Ok(Chosen { path: path.to_path_buf(), picked: None });
     }
@@ -85,12 +85,12 @@ pub fn choose(
                 let picked = Some("the only match".to_owned());
                 return Ok(Chosen { path: only.clone(), picked });
             }
-            all if several == Several::Newest => return newest(all, literal_part(&pattern)),
-            all => return Err(too_many(path, all)),
+            all if several == Several::Newest => return newest(all, &literal_part(&pattern)),
+            all => return Err(Box::new(too_many(path, all))),
         }
     }
     let message = format!("no backup matches `{path}`");
-    Err(Finding::new(FindingCode::BackupNotFound, message).because(causes.join("; ")))
+    Err(Box::new(Finding::new(FindingCode::BackupNotFound, message).because(causes.join("; "))))
 }
 
 fn is_glob(text: &str) -> bool {
@@ -128,15 +128,16 @@ struct Matches {
 }
 
 impl Matches {
-    fn of(pattern: &str) -> Result<Self, Finding> {
+    fn of(pattern: &str) -> Result<Self, Box<Finding>> {
         let options = MatchOptions {
             case_sensitive: true,
             require_literal_separator: true,
             require_literal_leading_dot: true,
         };
         let found = glob::glob_with(pattern, options).map_err(|error| {
-            Finding::new(FindingCode::ScenarioInvalid, format!("`{pattern}` is no glob"))
-                .because(error.to_string())
+            let message = format!("`{pattern}` is no glob");
+            let finding = Finding::new(FindingCode::ScenarioInvalid, message);
+            Box::new(finding.because(error.to_string()))
         })?;
         let mut matches = Self { backups: Vec::new(), ignored: 0, unreadable: None };
         for entry in found {
@@ -205,24 +206,26 @@ fn too_many(path: &Utf8Path, backups: &[Utf8PathBuf]) -> Finding {
         .first_try("Name one of them, or set `pick: newest` beside `backup.path` in the scenario.")
 }
 
-fn newest(backups: &[Utf8PathBuf], literal: Utf8PathBuf) -> Result<Chosen, Finding> {
+fn newest(backups: &[Utf8PathBuf], literal: &Utf8Path) -> Result<Chosen, Box<Finding>> {
     let undecided = |message: String| Finding::new(FindingCode::BackupUndecided, message);
     let mut all: Vec<(Made, &Utf8PathBuf)> = Vec::new();
     for backup in backups {
-        let Some(made) = made::of(backup, &literal) else {
-            return Err(undecided(format!("when `{backup}` was made cannot be told"))
+        let Some(made) = made::of(backup, literal) else {
+            let found = undecided(format!("when `{backup}` was made cannot be told"))
                 .on(backup.to_string())
-                .because("no time in its name, in a sidecar or inside it"));
+                .because("no time in its name, in a sidecar or inside it");
+            return Err(Box::new(found));
         };
         all.push((made, backup));
     }
     let Some((last, path)) = all.iter().max_by_key(|(made, _)| made.order()) else {
-        return Err(undecided("there is nothing to pick from".to_owned()));
+        return Err(Box::new(undecided("there is nothing to pick from".to_owned())));
     };
     let rival = all.iter().find(|(made, other)| other != path && !last.is_newer(made));
     if let Some((made, other)) = rival {
         let message = format!("which of `{path}` and `{other}` is newer cannot be told");
-        return Err(undecided(message).because(format!("made {last} and {made}")));
+        let found = undecided(message).because(format!("made {last} and {made}"));
+        return Err(Box::new(found));
     }
     let picked = Some(format!("newest of {} by the time {}", all.len(), last.place()));
     Ok(Chosen { path: (*path).clone(), picked })

@@ -21,7 +21,8 @@ pub(super) fn run(command: &InspectCommand) -> ExitCode {
     let chosen = match backup::choose(&command.backup, None, Several::Refuse) {
         Ok(chosen) => chosen,
         Err(finding) => {
-            let cause = finding.cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+            let cause =
+                finding.cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
             complain(&format!("error: {}{cause}", finding.message));
             return ExitCode::Errored;
         }

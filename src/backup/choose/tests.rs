@@ -26,11 +26,11 @@ fn named(names: &[&str]) -> (TempDir, Utf8PathBuf) {
     folder(&names.iter().map(|name| (*name, &b""[..])).collect::<Vec<_>>())
 }
 
-fn newest(folder: &Utf8Path, glob: &str) -> Result<Chosen, Finding> {
+fn newest(folder: &Utf8Path, glob: &str) -> Result<Chosen, Box<Finding>> {
     choose(&folder.join(glob), None, Several::Newest)
 }
 
-fn name_of(folder: &Utf8Path, chosen: Result<Chosen, Finding>) -> String {
+fn name_of(folder: &Utf8Path, chosen: Result<Chosen, Box<Finding>>) -> String {
     let path = chosen.unwrap().path;
     path.strip_prefix(folder).unwrap().to_string()
 }

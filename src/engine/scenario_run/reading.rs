@@ -38,12 +38,12 @@ impl ScenarioRun<'_> {
                     events.send(RunEvent::BackupReading { done, total });
                 }
             });
-            Ok((inventory, chosen.picked))
+            Ok::<_, Box<Finding>>((inventory, chosen.picked))
         });
         let (mut inventory, picked) = match read.await {
             Ok(Ok(read)) => read,
             Ok(Err(finding)) => {
-                self.find(finding);
+                self.find(*finding);
                 return Err(Ended);
             }
             Err(error) => std::panic::resume_unwind(error.into_panic()),
