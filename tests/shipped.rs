@@ -42,7 +42,7 @@ fn backups(bench: &Bench) -> PathBuf {
 fn run(bench: &Bench, backups: &Path, name: &str) -> Ran {
     let archive = backups.join(ARCHIVE);
     let sha256 = Sha256::digest(fs::read(&archive).unwrap());
-    let sha256: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let file = shipped(name);
     bench.run_with(&["run", file.to_str().unwrap()], |command| {
         command
@@ -82,8 +82,9 @@ fn every_shipped_scenario_does_what_it_says() {
     assert!(bench.path("reports/runs/weekly-cluster-audit.xml").exists());
     let there: BTreeSet<String> = fs::read_dir(shipped(""))
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".yaml"))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
     assert_eq!(there, run_here, "every shipped scenario is run by a test");
 }

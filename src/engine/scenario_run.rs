@@ -1,10 +1,11 @@
 //! One scenario, from the first byte read to the last thing removed.
 
 mod databases;
+mod end;
 mod reading;
 mod server;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,10 +21,10 @@ use super::watch::Watch;
 use crate::backup::BackupInventory;
 use crate::ephemeral::{EphemeralError, Pressure, Sandbox, Selected};
 use crate::event::{EventSender, Preflight, RunEvent};
-use crate::finding::{Finding, FindingClass, FindingCode};
+use crate::finding::{Finding, FindingCode};
 use crate::outcome::{
-    BackupFacts, CleanupFacts, DatabaseOutcome, DiskFacts, Evidence, Expectation, Objectives,
-    PhaseReport, ScenarioReport, ScenarioResult, Verdict, judge,
+    BackupFacts, CleanupFacts, DiskFacts, Expectation, Objectives, PhaseReport, ScenarioReport,
+    ScenarioResult, Verdict,
 };
 use crate::plan::RestorePlan;
 use crate::postgres::integrity::DatabaseIdentity;
@@ -308,113 +309,5 @@ impl<'a> ScenarioRun<'a> {
         let mut finding = Finding::new(error.code(), error.to_string());
         finding.cause = error.cause().map(|cause| crate::text::one_line(&cause, 1_000));
         finding
-    }
-
-    async fn clean_up(&mut self) {
-        self.end_watch().await;
-        self.enter_phase("cleanup");
-        let started = Instant::now();
-        if let Some(starting) = self.starting.take()
-            && let Ok(Ok((_, sandbox))) = starting.await
-        {
-            self.sandbox = Some(Arc::from(sandbox));
-        }
-        let Some(sandbox) = self.sandbox.take() else { return };
-        let removal = sandbox.remove().await;
-        self.report.cleanup = CleanupFacts {
-            complete: removal.leftovers.is_empty(),
-            leftovers: removal.leftovers.clone(),
-        };
-        self.events.send(RunEvent::CleanedUp {
-            leftovers: removal.leftovers.clone(),
-            took: started.elapsed(),
-        });
-        if !removal.leftovers.is_empty() {
-            self.find(
-                Finding::new(FindingCode::CleanupIncomplete, "the sandbox could not be removed")
-                    .on(removal.leftovers.join(", ")),
-            );
-        }
-    }
-
-    fn finish(mut self) -> ScenarioReport {
-        let cancelled = self.report.findings.iter().any(|f| f.code == FindingCode::Cancelled);
-        let restore_asked = self.scenario.restore.is_some();
-        let selected = self.plan_positions.clone();
-        for (index, database) in self.report.databases.iter_mut().enumerate() {
-            if cancelled
-                && database.outcome == DatabaseOutcome::Skipped
-                && selected.contains(&index)
-            {
-                database.outcome = DatabaseOutcome::Cancelled;
-            }
-        }
-        // Clean-up changes the result, never what is known about the backup.
-        let about_backup: Vec<Finding> = self
-            .report
-            .findings
-            .iter()
-            .filter(|finding| finding.code != FindingCode::CleanupIncomplete)
-            .cloned()
-            .collect();
-        let outcomes: Vec<DatabaseOutcome> =
-            self.report.databases.iter().map(|database| database.outcome).collect();
-        let checks: Vec<_> = self.report.checks.iter().map(|check| check.outcome).collect();
-        let mut judgement = judge(&Evidence {
-            restore_asked,
-            findings: &about_backup,
-            databases: &outcomes,
-            checks: &checks,
-        });
-        if restore_asked
-            && judgement.result == ScenarioResult::Errored
-            && self.report.all_findings().all(|finding| finding.class == FindingClass::Notice)
-            && checks.is_empty()
-        {
-            let finding = Finding::new(FindingCode::NothingRestored, "no database was restored");
-            self.find(finding);
-        }
-        judgement.result = self.scenario.expect.result(judgement, self.report.all_findings());
-        if !self.report.cleanup.complete && judgement.result == ScenarioResult::Passed {
-            judgement.result = ScenarioResult::Errored;
-        }
-        self.report.verdict = judgement.verdict;
-        self.report.result = judgement.result;
-        self.report.expectation = if judgement.result == ScenarioResult::Passed {
-            Expectation::Met
-        } else {
-            Expectation::Unmet
-        };
-        self.enter_phase("end");
-        self.report.phases.pop();
-        let untried: Vec<&str> = selected
-            .iter()
-            .filter_map(|&index| self.report.databases.get(index))
-            .filter(|database| database.outcome == DatabaseOutcome::Skipped)
-            .map(|database| database.name.as_str())
-            .collect();
-        if restore_asked && !untried.is_empty() {
-            let untried = format!("databases whose turn never came: {}", untried.join(", "));
-            self.report.not_tested.push(untried);
-        }
-        if !self.not_compared.is_empty() {
-            let kinds: Vec<String> =
-                self.not_compared.iter().map(|(kind, count)| format!("{kind} ({count})")).collect();
-            self.report.not_tested.push(format!(
-                "entries restored without error and not looked up in the catalog: {}",
-                kinds.join(", ")
-            ));
-        }
-        let mut seen = BTreeSet::new();
-        self.report.not_tested.retain(|text| seen.insert(text.clone()));
-        let restored = self.report.restored();
-        self.events.send(RunEvent::ScenarioFinished {
-            name: self.report.name.clone(),
-            judgement,
-            took: self.started.elapsed(),
-            restored: (restored, self.report.databases.len()),
-            not_tested: self.report.not_tested.clone(),
-        });
-        self.report
     }
 }
