@@ -106,7 +106,7 @@ fn each_outside_world_is_named_in_one_place() {
         ("tokio_postgres", "postgres/"),
         ("bollard", "ephemeral/"),
         ("testcontainers", "ephemeral/"),
-        ("serde_yaml", "scenario/"),
+        ("serde_yaml", "scenario/node"),
         ("junit_report", "report/junit.rs"),
     ] {
         let mut users = 0;

@@ -144,14 +144,15 @@ impl<T> Kind for Leaf<T> {
     type Value = Filled<T>;
 
     fn shape(&self) -> Shape {
+        // A pattern or a list of words would refuse `${…}`.
+        let kind = &self.schema["type"];
         let takes_any_text =
-            self.schema["type"] == "string" && self.schema.get("pattern").is_none();
-        let schema =
-            if takes_any_text || self.takes == Takes::Any && self.schema.get("type").is_some() {
-                self.schema.clone()
-            } else {
-                json!({"anyOf": [self.schema, {"$ref": "#/$defs/reference"}]})
-            };
+            self.schema.get("pattern").is_none() && (kind == "string" || kind.is_array());
+        let schema = if takes_any_text {
+            self.schema.clone()
+        } else {
+            json!({"anyOf": [self.schema, {"$ref": "#/$defs/reference"}]})
+        };
         let articles = ["a ", "an ", "the ", "one of "];
         let words = articles.iter().find_map(|article| self.words.strip_prefix(article));
         Shape::Leaf { words: words.unwrap_or(&self.words).to_owned(), schema }

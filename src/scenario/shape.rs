@@ -59,8 +59,16 @@ impl Shape {
     pub(super) fn words(&self) -> String {
         match self {
             Self::Leaf { words, .. } => words.clone(),
-            Self::List(of) => format!("list of {}", of.words()),
-            Self::Section { .. } | Self::Tagged(_) => "keys".to_owned(),
+            Self::List(of) => match of.as_ref() {
+                Self::Tagged(_) => format!("list of {}", of.words()),
+                of => format!("list of {}s", of.words()),
+            },
+            Self::Section { .. } => "keys".to_owned(),
+            Self::Tagged(keys) => {
+                let tags: Vec<String> =
+                    keys.iter().map(|key| format!("`{}: {{…}}`", key.name)).collect();
+                tags.join(" or ")
+            }
             Self::Map { words, of, .. } => format!("{words}: {}", of.words()),
             Self::Either(shapes) => {
                 shapes.iter().map(Self::words).collect::<Vec<_>>().join(", or ")

@@ -5,6 +5,9 @@ use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
 use crate::scenario::values::{age, name, number, operand, regex, text};
 
+/// The default of a comparison, in words.
+const ONE: &str = "exactly one of these";
+
 pub(super) const CHECK: Tagged<RawCheck> = Tagged {
     what: "a check",
     tags: &[
@@ -51,42 +54,42 @@ fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
         equals: keys.optional(
             "equals",
             operand(),
-            "",
+            ONE,
             "20000",
             "holds for the same number, or the same text",
         ),
         at_least: keys.optional(
             "at_least",
             number(),
-            "",
+            ONE,
             "1000",
             "holds for this number and larger ones",
         ),
         at_most: keys.optional(
             "at_most",
             number(),
-            "",
+            ONE,
             "0.5",
             "holds for this number and smaller ones",
         ),
         between: keys.optional(
             "between",
             ListOf(number()),
-            "",
+            ONE,
             "[3, 10]",
             "holds for numbers from the first to the second",
         ),
         newer_than: keys.optional(
             "newer_than",
             age().keeping_secrets(),
-            "",
+            ONE,
             "24h",
             "holds for a time no longer ago than this; a time without a zone is UTC",
         ),
         matches: keys.optional(
             "matches",
             regex(),
-            "",
+            ONE,
             "'^v[0-9]+'",
             "holds for a text in which the expression is found",
         ),
