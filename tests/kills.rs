@@ -2,6 +2,7 @@
 //!
 //! `PGDRILL_KILLS` says how many for each engine, `PGDRILL_KILL_SEED` which moments.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+#![allow(clippy::print_stdout, reason = "the figures are what it is run for")]
 
 mod support;
 
@@ -9,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use support::{Bench, LOCAL_MAJOR, Layout, docker, fixture, gzip, members, tar};
@@ -169,23 +170,6 @@ fn kill(engine: &str, moment: Duration) -> (Killed, bool) {
     (Killed { bench, owner: child.id(), token: marker }, finished)
 }
 
-/// How long a run that nobody kills takes at most, beside the neighbour.
-fn calibrate(engine: &str) -> Duration {
-    let mut times: Vec<Duration> = (0..3)
-        .map(|_| {
-            let bench = Bench::new();
-            let backup = small_backup(&bench);
-            let started = Instant::now();
-            let status = verify(&bench, &backup, engine).status().unwrap();
-            assert_eq!(status.code(), Some(0), "{engine}");
-            bench.assert_nothing_left();
-            started.elapsed()
-        })
-        .collect();
-    times.sort();
-    times[2].mul_f64(1.1)
-}
-
 fn volumes() -> Vec<String> {
     let listed = docker(&["volume", "ls", "-q"]).stdout;
     String::from_utf8(listed).unwrap().lines().map(str::to_owned).collect()
@@ -197,37 +181,54 @@ fn sweep(killed: &Killed) {
     assert!(swept.status.success(), "{text}");
 }
 
-/// Runs one after the other until told to stop; how many there were. Each must end well.
-fn neighbour(engine: &str, stop: &AtomicBool) -> u32 {
+/// Runs one after the other until told to stop; how many there were. Each must end well. How long
+/// the last one took in milliseconds is how long the next to be killed would take.
+fn neighbour(engine: &str, stop: &AtomicBool, millis: &AtomicU64) -> u32 {
     let mut runs = 0;
     while !stop.load(Ordering::Relaxed) {
         let bench = Bench::new();
         let backup = small_backup(&bench);
+        let started = Instant::now();
         let status = verify(&bench, &backup, engine).status().unwrap();
         assert_eq!(status.code(), Some(0), "the neighbour's run {runs} ({engine})");
+        millis.store(u64::try_from(started.elapsed().as_millis()).unwrap(), Ordering::Relaxed);
         bench.assert_nothing_left();
         runs += 1;
     }
     runs
 }
 
+/// Lets the neighbour come to its end, also when a test fails.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 fn kills_leave_nothing(engine: &'static str) {
     let (count, seed) = (number("PGDRILL_KILLS", KILLS), number("PGDRILL_KILL_SEED", SEED));
     fixture(LOCAL_MAJOR);
     let before_all = volumes();
-    let stop = AtomicBool::new(false);
+    let (stop, millis) = (AtomicBool::new(false), AtomicU64::new(0));
     let (mut before, mut after, mut finished) = (Left::default(), Left::default(), 0);
     let mut stages: BTreeMap<&str, u32> = BTreeMap::new();
     let mut owners = Vec::new();
     let mut wrong = Vec::new();
     let runs = std::thread::scope(|scope| {
-        let neighbour = scope.spawn(|| neighbour(engine, &stop));
-        let whole = calibrate(engine);
+        let neighbour = scope.spawn(|| neighbour(engine, &stop, &millis));
+        let stopping = Stop(&stop);
+        while millis.load(Ordering::Relaxed) == 0 && !neighbour.is_finished() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let mut random = seed;
-        println!("{engine}: {count} kills within {whole:?}, PGDRILL_KILL_SEED={seed}");
+        println!("{engine}: {count} kills, PGDRILL_KILL_SEED={seed}");
         for _ in 0..count {
-            let part = next_part(&mut random);
+            let part = next_part(&mut random) * 1.1;
+            let whole = Duration::from_millis(millis.load(Ordering::Relaxed));
             let (killed, was_faster) = kill(engine, whole.mul_f64(part));
+
             finished += u32::from(was_faster);
             let stage = stage(&killed.bench, killed.owner);
             *stages.entry(stage).or_default() += 1;
@@ -240,7 +241,7 @@ fn kills_leave_nothing(engine: &'static str) {
             }
             owners.push(killed.owner);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(stopping);
         neighbour.join().expect("the neighbour's runs go on")
     });
     println!("{engine}: {count} kills, {finished} came too late, at {stages:?}");

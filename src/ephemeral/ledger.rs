@@ -96,8 +96,11 @@ impl Ledger {
     /// All that stands in it, sorted by name.
     pub fn pages(&self) -> Vec<Page> {
         let Ok(files) = fs::read_dir(&self.folder) else { return Vec::new() };
-        let mut paths: Vec<PathBuf> =
-            files.filter_map(Result::ok).map(|file| file.path()).filter(is_page).collect();
+        let mut paths: Vec<PathBuf> = files
+            .filter_map(Result::ok)
+            .map(|file| file.path())
+            .filter(|path| is_page(path))
+            .collect();
         paths.sort();
         paths.into_iter().filter_map(Page::read).collect()
     }
@@ -111,7 +114,7 @@ impl Ledger {
 
 const DRAFT: &str = "draft";
 
-fn is_page(path: &PathBuf) -> bool {
+fn is_page(path: &Path) -> bool {
     let extension = path.extension();
     extension.is_some_and(|extension| extension == "json" || extension == DRAFT)
 }

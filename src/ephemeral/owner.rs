@@ -9,7 +9,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// The first pid namespace of every kernel: `PROC_PID_INIT_INO` of linux/proc_ns.h.
+/// The first pid namespace of every kernel: `PROC_PID_INIT_INO` of `linux/proc_ns.h`.
 const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// The process that owns a sandbox, told apart from a later one with the same number.
@@ -97,7 +97,8 @@ fn machine() -> String {
     }
     let host = read_trimmed("/proc/sys/kernel/hostname");
     let digest = Sha256::digest(format!("pgdrill {id} {host}"));
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let number = digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:016x}")
 }
 
 impl Owner {
