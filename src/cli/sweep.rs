@@ -13,9 +13,6 @@ use crate::outcome::ExitCode;
 use crate::text::{counted, duration};
 
 /// Options of `pgdrill sweep`.
-///
-/// A thing goes once its run is proven to be gone, or once it has expired, a day after its run
-/// began; a run that goes on loses nothing.
 #[derive(Debug, Args)]
 pub(super) struct SweepCommand {
     /// Only list what would go, and what stays and why.
