@@ -343,8 +343,11 @@ mod tests {
         let mut child = Command::new("true").stdin(Stdio::null()).spawn().unwrap();
         let start_ticks = super::start_ticks(child.id()).unwrap();
         let owner = Owner { pid: child.id(), start_ticks, ..Owner::this_process() };
-        while owner.state() == OwnerState::Alive {
-            std::thread::yield_now();
+        for _ in 0..500 {
+            if owner.state() == OwnerState::Ended {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
         }
         assert!(super::start_ticks(child.id()).is_some(), "it is still there as a zombie");
         assert_eq!(owner.state(), OwnerState::Ended);
