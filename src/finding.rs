@@ -122,7 +122,6 @@ finding_codes! {
     SettingUnknown "setting_unknown" Notice true,
     AnalyzeFailed "analyze_failed" Notice true,
     ProgramStarted "program_started" Notice true,
-    LeftoversExpired "leftovers_expired" Notice true,
     NameDiffers "name_differs" Notice true,
 }
 

@@ -178,7 +178,6 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         | Code::SettingUnknown
         | Code::AnalyzeFailed
         | Code::ProgramStarted
-        | Code::LeftoversExpired
         | Code::NameDiffers => &[],
     };
     steps.iter().map(|&step| step.to_owned()).collect()

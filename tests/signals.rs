@@ -4,17 +4,11 @@
 mod support;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{Bench, ENGINES, LOCAL_MAJOR, Layout, docker, fixture, gzip, members, tar};
-
-/// A run in the background that has come to a certain line of its output.
-struct Running {
-    child: Child,
-}
+use support::background::{self, Running};
+use support::{Bench, ENGINES, docker};
 
 /// When the signal comes.
 #[derive(Debug, Clone, Copy)]
@@ -38,48 +32,7 @@ impl Moment {
 }
 
 fn start(bench: &Bench, engine: &str, moment: Moment) -> Running {
-    let archive = gzip(&tar(&members(&fixture(LOCAL_MAJOR).folder, Layout::V4)));
-    let path = bench.write("c.tar.gz", &archive);
-    let mut child = bench
-        .command()
-        .args(["verify", path.to_str().unwrap(), "--restore-test", "--engine", engine])
-        .arg("--json")
-        .arg(bench.path("r.json"))
-        .arg("--junit")
-        .arg(bench.path("j.xml"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let output = child.stdout.take().unwrap();
-    let (found, has_found) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
-            if line.contains(moment.line()) {
-                let _ = found.send(());
-            }
-        }
-    });
-    has_found.recv_timeout(Duration::from_secs(120)).expect("the run came to the moment");
-    Running { child }
-}
-
-impl Running {
-    fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(sent.unwrap().success());
-    }
-
-    fn wait(&mut self) -> Option<i32> {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status.code();
-            }
-            assert!(started.elapsed() < Duration::from_secs(60), "the run does not end");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
+    background::start(bench, engine, moment.line())
 }
 
 /// Containers of the run that the state folder of this bench knows.
@@ -174,8 +127,7 @@ fn a_sweep_removes_what_a_killed_run_has_left_and_spares_a_living_one() {
         let volumes = docker(&["volume", "ls", "-q"]).stdout;
         let mut neighbour = start(&living, engine, Moment::Ready);
         let mut run = start(&killed, engine, Moment::Ready);
-        run.child.kill().unwrap();
-        run.child.wait().unwrap();
+        run.kill();
         let left = ledger(&killed);
         assert_eq!(left.len(), 1, "{left:?}");
         if engine == "docker" {

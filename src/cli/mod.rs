@@ -45,6 +45,10 @@ enum Command {
     /// Make a sample cluster archive on a throwaway server and run a scenario on it.
     Demo(demo::DemoCommand),
     /// Remove what killed runs have left: containers, volumes, processes, folders.
+    ///
+    /// A thing goes once its run is proven to be gone, or once it has expired: a day after its run
+    /// began, and after the time limit of that. A run that goes on loses nothing, on this machine
+    /// or another. Exit code 2: something could not be removed.
     Sweep(sweep::SweepCommand),
     /// Write the scenarios' JSON Schema, completions for a shell, or manual pages.
     Generate(generate::GenerateCommand),

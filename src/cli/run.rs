@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::settings::{self, ReportArgs, RunArgs};
-use super::signals;
+use super::{signals, sweep};
 use crate::console;
 use crate::console::complain;
 use crate::engine::run_scenario;
@@ -188,6 +188,12 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
             return ExitCode::Errored;
         }
     };
+    if scenarios.iter().any(|scenario| scenario.restore.is_some()) {
+        tokio::select! {
+            () = sweep::warn() => {}
+            () = cancel.cancelled() => {}
+        }
+    }
     let options = args.options();
     let started = Timestamp::now();
     let (events, stream) = EventSender::channel();

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error as BollardError;
 use testcontainers::bollard::models::ContainerInspectResponse;
@@ -39,6 +40,14 @@ pub(super) struct Image {
     pub(super) id: String,
     pub(super) digest: Option<String>,
     pub(super) volumes: Vec<String>,
+}
+
+/// A container that carries our labels.
+#[derive(Debug)]
+pub(super) struct OurContainer {
+    pub(super) name: String,
+    pub(super) labels: HashMap<String, String>,
+    pub(super) created_at: Option<Timestamp>,
 }
 
 fn host_name() -> String {
@@ -99,10 +108,8 @@ impl Daemon {
         }
     }
 
-    /// Names and labels of every container of ours, running or not.
-    pub(super) async fn our_containers(
-        &self,
-    ) -> Result<Vec<(String, HashMap<String, String>)>, EphemeralError> {
+    /// Every container of ours, running or not.
+    pub(super) async fn our_containers(&self) -> Result<Vec<OurContainer>, EphemeralError> {
         let filter = HashMap::from([("label".to_owned(), vec![format!("{LABEL_TOOL}=pgdrill")])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filter).build();
         let found = self
@@ -113,8 +120,11 @@ impl Daemon {
         Ok(found
             .into_iter()
             .filter_map(|container| {
-                let name = container.names?.first()?.trim_start_matches('/').to_owned();
-                Some((name, container.labels.unwrap_or_default()))
+                Some(OurContainer {
+                    name: container.names?.first()?.trim_start_matches('/').to_owned(),
+                    labels: container.labels.unwrap_or_default(),
+                    created_at: container.created.and_then(|at| Timestamp::from_second(at).ok()),
+                })
             })
             .collect())
     }

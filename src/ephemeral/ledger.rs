@@ -3,6 +3,9 @@
 //! One JSON file for each sandbox, written before the sandbox is created and deleted after its
 //! removal was observed. `pgdrill sweep` removes what a killed run has left; an entry whose owner
 //! still lives is a neighbour's and is never touched.
+//!
+//! An entry is drafted beside its place and moved there. So a draft whose entry is missing is of a
+//! sandbox that was never made.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -12,94 +15,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::EphemeralError;
-
-/// The process that owns a sandbox, told apart from a later one with the same number.
-///
-/// Sources: `/proc/sys/kernel/random/boot_id`, `/proc/self/ns/pid` and field 22 of
-/// `/proc/PID/stat` (proc(5)).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owner {
-    /// Identifies the boot of the machine.
-    pub boot_id: String,
-    /// The pid namespace that `pid` belongs to (`pid:[4026531836]`).
-    pub pid_namespace: String,
-    /// Process id.
-    pub pid: u32,
-    /// Clock ticks between boot and the start of the process.
-    pub start_ticks: u64,
-}
-
-/// Whether an owner still runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OwnerState {
-    /// It runs.
-    Alive,
-    /// It is gone.
-    Gone,
-    /// It lived in another pid namespace: only its expiry tells.
-    Unknown,
-}
-
-impl Owner {
-    /// This process.
-    pub fn this_process() -> Self {
-        let pid = std::process::id();
-        Self {
-            boot_id: read_trimmed("/proc/sys/kernel/random/boot_id"),
-            pid_namespace: own_pid_namespace(),
-            pid,
-            start_ticks: start_ticks(pid).unwrap_or(0),
-        }
-    }
-
-    /// Looks whether the owner still runs.
-    pub fn state(&self) -> OwnerState {
-        if self.boot_id != read_trimmed("/proc/sys/kernel/random/boot_id") {
-            return OwnerState::Gone;
-        }
-        if self.pid_namespace != own_pid_namespace() {
-            return OwnerState::Unknown;
-        }
-        match start_ticks(self.pid) {
-            Some(ticks) if ticks == self.start_ticks => OwnerState::Alive,
-            Some(_) | None => OwnerState::Gone,
-        }
-    }
-
-    /// The form used in container labels.
-    pub fn to_label(&self) -> String {
-        format!("{}/{}/{}/{}", self.boot_id, self.pid_namespace, self.pid, self.start_ticks)
-    }
-
-    /// Reads [`Owner::to_label`]'s form back.
-    pub fn from_label(label: &str) -> Option<Self> {
-        let mut parts = label.split('/');
-        let owner = Self {
-            boot_id: parts.next()?.to_owned(),
-            pid_namespace: parts.next()?.to_owned(),
-            pid: parts.next()?.parse().ok()?,
-            start_ticks: parts.next()?.parse().ok()?,
-        };
-        parts.next().is_none().then_some(owner)
-    }
-}
-
-fn read_trimmed(path: &str) -> String {
-    fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
-}
-
-fn own_pid_namespace() -> String {
-    fs::read_link("/proc/self/ns/pid")
-        .map(|link| link.to_string_lossy().into_owned())
-        .unwrap_or_default()
-}
-
-/// Field 22 of `/proc/PID/stat`; the command name in field 2 may hold spaces and parentheses.
-pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let after_name = stat.rsplit_once(')')?.1;
-    after_name.split_whitespace().nth(19)?.parse().ok()
-}
+pub(crate) use super::owner::start_ticks;
+pub use super::owner::{Owner, OwnerState};
 
 /// What was created.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,22 +93,67 @@ impl Ledger {
         Ok(receipt)
     }
 
-    /// All entries, with the paths they stand in. Unreadable files are skipped: another run may be
-    /// writing or deleting them.
-    pub fn entries(&self) -> Vec<(Receipt, Entry)> {
+    /// All that stands in it, sorted by name.
+    pub fn pages(&self) -> Vec<Page> {
         let Ok(files) = fs::read_dir(&self.folder) else { return Vec::new() };
-        let mut found: Vec<(Receipt, Entry)> = files
+        let mut paths: Vec<PathBuf> = files
             .filter_map(Result::ok)
             .map(|file| file.path())
-            .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
-            .filter_map(|path| {
-                let text = fs::read_to_string(&path).ok()?;
-                let entry = serde_json::from_str(&text).ok()?;
-                Some((Receipt { path }, entry))
-            })
+            .filter(|path| is_page(path))
             .collect();
-        found.sort_by(|left, right| left.0.path.cmp(&right.0.path));
-        found
+        paths.sort();
+        paths.into_iter().filter_map(Page::read).collect()
+    }
+
+    /// The readable entries, with the paths they stand in.
+    pub fn entries(&self) -> Vec<(Receipt, Entry)> {
+        let pages = self.pages().into_iter().filter(|page| !page.is_draft());
+        pages.filter_map(|page| Some((page.receipt, page.content.ok()?))).collect()
+    }
+}
+
+const DRAFT: &str = "draft";
+
+fn is_page(path: &Path) -> bool {
+    let extension = path.extension();
+    extension.is_some_and(|extension| extension == "json" || extension == DRAFT)
+}
+
+/// One file of the ledger: an entry, or the draft of one.
+#[derive(Debug)]
+pub struct Page {
+    /// Where it stands.
+    pub receipt: Receipt,
+    /// What it says, or why that cannot be read.
+    pub content: Result<Entry, String>,
+    /// When it was written.
+    pub written_at: Option<Timestamp>,
+}
+
+impl Page {
+    /// `None` where it is gone by now: another run has struck it.
+    fn read(path: PathBuf) -> Option<Self> {
+        let read = fs::read(&path).and_then(|text| Ok((text, fs::metadata(&path)?.modified()?)));
+        let (content, written_at) = match read {
+            Ok((text, written_at)) => (
+                serde_json::from_slice(&text).map_err(|error| error.to_string()),
+                Timestamp::try_from(written_at).ok(),
+            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => (Err(error.to_string()), None),
+        };
+        Some(Self { receipt: Receipt { path }, content, written_at })
+    }
+
+    /// Whether it was never put in its place.
+    pub fn is_draft(&self) -> bool {
+        self.receipt.path.extension().is_some_and(|extension| extension == DRAFT)
+    }
+
+    /// The name of the sandbox, as the file's own name ends with it.
+    pub fn sandbox(&self) -> Option<&str> {
+        let stem = self.receipt.path.file_stem()?.to_str()?;
+        stem.match_indices("-pgdrill-").next().map(|(at, _)| &stem[at + 1..])
     }
 }
 
@@ -202,6 +164,11 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Replaces the entry, atomically.
     pub fn rewrite(&self, entry: &Entry) -> Result<(), EphemeralError> {
         let folder_error = |source: io::Error| EphemeralError::Folder {
@@ -210,7 +177,7 @@ impl Receipt {
             source,
         };
         let text = serde_json::to_vec_pretty(entry).map_err(|e| folder_error(e.into()))?;
-        let draft = self.path.with_extension("draft");
+        let draft = self.path.with_extension(DRAFT);
         let mut file = fs::File::create(&draft).map_err(folder_error)?;
         file.write_all(&text).map_err(folder_error)?;
         file.sync_all().map_err(folder_error)?;
@@ -229,24 +196,37 @@ impl Receipt {
 
 #[cfg(test)]
 mod tests {
-    use super::{Owner, OwnerState};
+    use super::*;
 
     #[test]
-    fn this_process_is_alive_and_a_reused_pid_is_not() {
-        let owner = Owner::this_process();
-        assert_eq!(owner.state(), OwnerState::Alive);
-        let later = Owner { start_ticks: owner.start_ticks + 1, ..owner.clone() };
-        assert_eq!(later.state(), OwnerState::Gone);
-        let other_boot = Owner { boot_id: "x".into(), ..owner.clone() };
-        assert_eq!(other_boot.state(), OwnerState::Gone);
-        let elsewhere = Owner { pid_namespace: "pid:[1]".into(), ..owner };
-        assert_eq!(elsewhere.state(), OwnerState::Unknown);
-    }
-
-    #[test]
-    fn an_owner_survives_its_label() {
-        let owner = Owner::this_process();
-        assert_eq!(Owner::from_label(&owner.to_label()), Some(owner));
-        assert_eq!(Owner::from_label("nonsense"), None);
+    fn every_page_is_shown_and_drafts_are_no_entries() {
+        let home = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(home.path()).unwrap();
+        let entry = Entry {
+            run_id: "20260130t021011-3f9a1c".to_owned(),
+            scenario: "nightly".to_owned(),
+            owner: Owner::this_process(),
+            expires_at: Timestamp::now(),
+            resource: Resource::Local {
+                folder: PathBuf::from("/tmp/pgdrill-0123456789"),
+                pid: None,
+                start_ticks: None,
+            },
+        };
+        let receipt = ledger.enter(&entry).unwrap();
+        let cut = home.path().join("ledger/x-pgdrill-x-abc.json");
+        fs::write(&cut, "{\"run_id\"").unwrap();
+        fs::copy(receipt.path(), home.path().join("ledger/y.draft")).unwrap();
+        fs::write(home.path().join("ledger/notes.txt"), "").unwrap();
+        let pages = ledger.pages();
+        assert_eq!(pages.len(), 3);
+        assert_eq!(pages[0].sandbox(), Some("pgdrill-0123456789"));
+        assert_eq!(pages[0].content.as_ref().unwrap(), &entry);
+        assert_eq!(pages[1].sandbox(), Some("pgdrill-x-abc"));
+        assert!(pages[1].content.is_err() && !pages[1].is_draft());
+        assert!(pages[2].content.is_ok() && pages[2].is_draft());
+        assert_eq!(ledger.entries().len(), 1);
+        receipt.strike();
+        assert!(ledger.entries().is_empty());
     }
 }

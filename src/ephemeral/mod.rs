@@ -13,6 +13,7 @@ mod docker;
 mod error;
 pub mod ledger;
 mod local;
+mod owner;
 mod relay;
 mod sandbox;
 mod select;

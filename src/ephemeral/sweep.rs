@@ -1,32 +1,58 @@
 //! Removes what killed runs have left: containers, volumes, processes, folders.
 //!
-//! Never a living neighbour's: an owner is told by boot id, pid namespace, pid and start time; one
-//! that lives where we cannot see it keeps its things until they expire.
+//! Never a living neighbour's: what is not proven to have lost its owner stays until it expires.
+//! Looking and removing are the same walk, so that what is announced is what would go.
 
-use std::collections::BTreeSet;
+mod containers;
+mod pages;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::EphemeralError;
-use super::daemon::{Daemon, LABEL_EXPIRES, LABEL_OWNER};
-use super::ledger::{Ledger, Owner, OwnerState, Resource};
-use super::local;
+use super::daemon::Daemon;
+use super::ledger::{Ledger, Owner, OwnerState, Page, Resource};
 use super::sandbox::Removal;
+use crate::text::duration;
 
-/// What was done about one thing.
+/// How long the start of a run may wait for the daemon to tell of leftovers.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Whether to act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Remove what may go.
+    Remove,
+    /// Only look.
+    DryRun,
+}
+
+/// What became of one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Swept {
+pub enum Fate {
     /// It has been removed, and is gone.
-    Removed(String),
-    /// It could not be removed.
-    Stuck {
-        /// What.
-        what: String,
-        /// What is still there.
-        leftovers: Vec<String>,
-    },
-    /// It belongs to a run that goes on.
-    InUse(String),
+    Removed,
+    /// It would have been removed, had this been more than a look.
+    WouldGo,
+    /// It could not be removed: what is still there.
+    Stuck(Vec<String>),
+    /// It must not be removed, or not yet.
+    Stays,
+}
+
+/// One thing that was come across.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Swept {
+    /// What.
+    pub what: String,
+    /// What became of it.
+    pub fate: Fate,
+    /// Why that may go, or stays.
+    pub why: String,
+    /// When it was made, where that is known.
+    pub made_at: Option<Timestamp>,
 }
 
 /// What a sweep did.
@@ -41,104 +67,161 @@ pub struct SweepReport {
 impl SweepReport {
     /// Whether everything that should go has gone.
     pub fn is_complete(&self) -> bool {
-        !self.swept.iter().any(|swept| matches!(swept, Swept::Stuck { .. }))
+        !self.swept.iter().any(|swept| matches!(swept.fate, Fate::Stuck(_)))
     }
 }
 
-fn may_remove(owner: Option<&Owner>, expires_at: Option<Timestamp>, now: Timestamp) -> bool {
-    match owner.map(Owner::state) {
-        Some(OwnerState::Alive) => false,
-        Some(OwnerState::Gone) => true,
-        Some(OwnerState::Unknown) | None => expires_at.is_some_and(|at| at < now),
-    }
+/// What a sweep would remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftovers {
+    /// How many things.
+    pub count: usize,
+    /// How long ago the oldest of them was made, where that is known.
+    pub oldest: Option<Duration>,
 }
 
-/// Sweeps the daemon and the ledger.
-pub async fn sweep(ledger: &Ledger) -> SweepReport {
-    let mut report = SweepReport::default();
-    let now = Timestamp::now();
-    let mut seen = BTreeSet::new();
-    let daemon = match Daemon::reach().await {
+/// Sweeps the daemon, the ledger and the temporary folder.
+pub async fn sweep(ledger: &Ledger, mode: Mode) -> SweepReport {
+    let mut sweep = Sweep::new(ledger, mode);
+    let daemon = match sweep.containers().await {
         Ok(daemon) => Some(daemon),
         Err(error) => {
-            report.docker = Some(error.to_string());
+            let cause = error.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
+            sweep.report.docker = Some(format!("{error}{cause}"));
             None
         }
     };
-    if let Some(daemon) = &daemon
-        && let Err(error) = sweep_containers(daemon, now, &mut seen, &mut report).await
-    {
-        report.docker = Some(error.to_string());
-    }
-    for (receipt, entry) in ledger.entries() {
-        if !may_remove(Some(&entry.owner), Some(entry.expires_at), now) {
-            if let Resource::Local { folder, .. } = &entry.resource {
-                report.swept.push(Swept::InUse(format!("folder {}", folder.display())));
-            }
-            continue;
-        }
-        match &entry.resource {
-            Resource::Container { name, host } => {
-                let gone = match &daemon {
-                    // Another daemon's container: only a sweep that reaches that one can tell.
-                    Some(daemon) if daemon.host == *host => {
-                        seen.contains(name) || matches!(daemon.container(name).await, Ok(None))
-                    }
-                    Some(_) | None => false,
-                };
-                if gone {
-                    receipt.strike();
-                }
-            }
-            Resource::Local { folder, .. } => {
-                let what = format!("folder {}", folder.display());
-                let existed = folder.exists();
-                let resource = entry.resource.clone();
-                let swept =
-                    tokio::task::spawn_blocking(move || local::sweep_local(&resource)).await;
-                let removal = swept.unwrap_or_else(|error| Removal {
-                    leftovers: vec![format!("{what}: {error}")],
-                });
-                if removal.leftovers.is_empty() {
-                    receipt.strike();
-                    if existed {
-                        report.swept.push(Swept::Removed(what));
-                    }
-                } else {
-                    report.swept.push(Swept::Stuck { what, leftovers: removal.leftovers });
-                }
-            }
-        }
-    }
-    report
+    sweep.pages(daemon.as_ref()).await;
+    sweep.folders().await;
+    sweep.report
 }
 
-async fn sweep_containers(
-    daemon: &Daemon,
-    now: Timestamp,
-    removed: &mut BTreeSet<String>,
-    report: &mut SweepReport,
-) -> Result<(), EphemeralError> {
-    for (name, labels) in daemon.our_containers().await? {
-        let owner = labels.get(LABEL_OWNER).and_then(|label| Owner::from_label(label));
-        let expires_at = labels
-            .get(LABEL_EXPIRES)
-            .and_then(|label| label.parse().ok())
-            .and_then(|seconds| Timestamp::from_second(seconds).ok());
-        let what = format!("container {name}");
-        if !may_remove(owner.as_ref(), expires_at, now) {
-            report.swept.push(Swept::InUse(what));
-            continue;
-        }
-        let removal = daemon.remove(&name).await;
-        report.swept.push(if removal.leftovers.is_empty() {
-            removed.insert(name);
-            Swept::Removed(what)
-        } else {
-            Swept::Stuck { what, leftovers: removal.leftovers }
-        });
+/// Looks for what a sweep would remove. Takes a second at most: a daemon that does not answer by
+/// then is not asked again.
+pub async fn leftovers(ledger: &Ledger) -> Option<Leftovers> {
+    let mut sweep = Sweep::new(ledger, Mode::DryRun);
+    let look = async {
+        let daemon = sweep.containers().await.ok();
+        sweep.pages(daemon.as_ref()).await;
+    };
+    if tokio::time::timeout(PATIENCE, look).await.is_err() {
+        sweep.report = SweepReport::default();
+        sweep.pages(None).await;
     }
-    Ok(())
+    sweep.folders().await;
+    let now = sweep.now;
+    let going: Vec<Swept> =
+        sweep.report.swept.into_iter().filter(|swept| swept.fate == Fate::WouldGo).collect();
+    let oldest = going.iter().filter_map(|swept| swept.made_at).min();
+    let oldest = oldest.and_then(|at| Duration::try_from(now.duration_since(at)).ok());
+    (!going.is_empty()).then_some(Leftovers { count: going.len(), oldest })
+}
+
+/// A sweep on its way.
+struct Sweep {
+    mode: Mode,
+    now: Timestamp,
+    pages: Vec<Page>,
+    /// The containers of ours that the daemon has told of, and whether each is gone by now.
+    seen: BTreeMap<String, bool>,
+    report: SweepReport,
+}
+
+impl Sweep {
+    fn new(ledger: &Ledger, mode: Mode) -> Self {
+        Self {
+            mode,
+            now: Timestamp::now(),
+            pages: ledger.pages(),
+            seen: BTreeMap::new(),
+            report: SweepReport::default(),
+        }
+    }
+
+    fn note(&mut self, what: &str, fate: Fate, why: String, made_at: Option<Timestamp>) {
+        self.report.swept.push(Swept { what: what.to_owned(), fate, why, made_at });
+    }
+
+    /// The containers that our ledger knows.
+    fn entered(&self) -> BTreeSet<String> {
+        let entries = self.pages.iter().filter_map(|page| page.content.as_ref().ok());
+        entries
+            .filter_map(|entry| match &entry.resource {
+                Resource::Container { name, .. } => Some(name.clone()),
+                Resource::Local { .. } => None,
+            })
+            .collect()
+    }
+
+    /// The folders that our ledger knows.
+    fn entered_folders(&self) -> BTreeSet<PathBuf> {
+        let entries = self.pages.iter().filter_map(|page| page.content.as_ref().ok());
+        entries
+            .filter_map(|entry| match &entry.resource {
+                Resource::Local { folder, .. } => Some(folder.clone()),
+                Resource::Container { .. } => None,
+            })
+            .collect()
+    }
+}
+
+fn fate_of(removal: Removal) -> Fate {
+    if removal.leftovers.is_empty() { Fate::Removed } else { Fate::Stuck(removal.leftovers) }
+}
+
+/// How much the absence of an owner proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proof {
+    /// What we do not see is not there.
+    Full,
+    /// It may be that a copy of this machine, down to its boot id, is what the owner lives on.
+    Doubtful,
+}
+
+/// Whether a thing may go, and why.
+#[derive(Debug)]
+struct Judgement {
+    goes: bool,
+    why: String,
+}
+
+fn judge(
+    owner: Option<&Owner>,
+    expires_at: Option<Timestamp>,
+    now: Timestamp,
+    proof: Proof,
+) -> Judgement {
+    let state = owner.map_or(OwnerState::Untold, Owner::state);
+    let mut why = owner.map_or_else(
+        || "its labels do not say whose it is".to_owned(),
+        |owner| owner.describe(state),
+    );
+    if state == OwnerState::Alive {
+        return Judgement { goes: false, why };
+    }
+    if state.is_gone() {
+        if proof == Proof::Full {
+            return Judgement { goes: true, why };
+        }
+        "its run is not on this machine, and the daemon may serve others".clone_into(&mut why);
+    }
+    let Some(at) = expires_at else {
+        why.push_str(" and it has no expiry: remove it by hand");
+        return Judgement { goes: false, why };
+    };
+    let until = Duration::try_from(at.duration_since(now).abs()).unwrap_or_default();
+    if at < now {
+        why.push_str(&format!("; expired {} ago", duration(until)));
+    } else {
+        why.push_str(&format!("; expires in {}", duration(until)));
+    }
+    Judgement { goes: at < now, why }
+}
+
+/// Daemons that are reached over a socket file run on this machine and are its own; others may
+/// serve several.
+fn proof_of(daemon: &Daemon) -> Proof {
+    if daemon.host.starts_with("unix://") { Proof::Full } else { Proof::Doubtful }
 }
 
 #[cfg(test)]
@@ -148,14 +231,48 @@ mod tests {
     #[test]
     fn a_living_owner_keeps_its_things_whatever_the_clock_says() {
         let now = Timestamp::now();
-        let past = Some(Timestamp::UNIX_EPOCH);
+        let (past, future) = (Some(Timestamp::UNIX_EPOCH), Some(Timestamp::MAX));
+        let goes = |owner: Option<&Owner>, at| judge(owner, at, now, Proof::Full).goes;
         let alive = Owner::this_process();
-        assert!(!may_remove(Some(&alive), past, now));
+        assert!(!goes(Some(&alive), past));
         let gone = Owner { start_ticks: 1, ..alive.clone() };
-        assert!(may_remove(Some(&gone), Some(Timestamp::MAX), now));
-        let elsewhere = Owner { pid_namespace: "pid:[1]".into(), ..alive };
-        assert!(!may_remove(Some(&elsewhere), Some(Timestamp::MAX), now));
-        assert!(may_remove(Some(&elsewhere), past, now));
-        assert!(!may_remove(None, None, now));
+        assert!(goes(Some(&gone), future));
+        let elsewhere =
+            Owner { boot_id: "another".into(), machine: "another".into(), ..alive.clone() };
+        assert!(!goes(Some(&elsewhere), future));
+        assert!(goes(Some(&elsewhere), past));
+        assert!(!goes(None, None));
+        assert!(!goes(None, future));
+        assert!(goes(None, past));
+        // Where a copy of this machine may be at work, only the expiry counts.
+        assert!(!judge(Some(&gone), future, now, Proof::Doubtful).goes);
+        assert!(judge(Some(&gone), past, now, Proof::Doubtful).goes);
+        assert!(!judge(Some(&alive), past, now, Proof::Doubtful).goes);
+    }
+
+    #[tokio::test]
+    async fn drafts_and_damaged_entries_neither_stay_for_ever_nor_go_at_once() {
+        let home = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(home.path()).unwrap();
+        let page = |name: &str, age: u64, text: &str| {
+            let path = home.path().join("ledger").join(name);
+            std::fs::write(&path, text).unwrap();
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            file.set_modified(std::time::SystemTime::now() - Duration::from_secs(age)).unwrap();
+            path
+        };
+        let old_draft = page("r-pgdrill-a.draft", 600, "{");
+        let new_draft = page("r-pgdrill-b.draft", 0, "{");
+        let old = page("r-pgdrill-c.json", 90_000, "{");
+        let new = page("r-pgdrill-d.json", 600, "{");
+        let mut look = Sweep::new(&ledger, Mode::DryRun);
+        look.pages(None).await;
+        assert_eq!(look.report.swept.len(), 4, "{:?}", look.report.swept);
+        assert!([&old_draft, &new_draft, &old, &new].iter().all(|path| path.exists()));
+        let mut sweep = Sweep::new(&ledger, Mode::Remove);
+        sweep.pages(None).await;
+        assert!(!old_draft.exists() && !old.exists());
+        assert!(new_draft.exists() && new.exists());
+        assert!(sweep.report.is_complete(), "{:?}", sweep.report);
     }
 }

@@ -3,12 +3,18 @@
 use std::fs;
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{to_json, to_junit};
 use crate::finding::{Finding, FindingCode};
 use crate::outcome::RunReport;
+
+/// How the name of a report that is being written begins.
+const DRAFT: &str = ".pgdrill-report-";
+/// A draft older than this is that of a killed run: writing takes a moment.
+const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// Where reports go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,9 +78,53 @@ pub fn write_all(report: &RunReport, paths: &ReportPaths) -> Vec<Finding> {
 /// To a new file that is then renamed: a reader sees the old report or the new one.
 fn replace(path: &Utf8Path, content: &[u8]) -> io::Result<()> {
     let folder = folder_of(path)?;
-    let mut file = tempfile::Builder::new().prefix(".pgdrill-").tempfile_in(folder)?;
+    remove_abandoned(folder);
+    let mut file = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
     file.write_all(content)?;
     let file = file.persist(path).map_err(|error| error.error)?;
     // Temporary files are private; a report is read by the CI server.
     file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+/// Deletes the drafts that killed runs have left beside their reports. What cannot be deleted does
+/// not keep a report from being written.
+fn remove_abandoned(folder: &Utf8Path) {
+    let Ok(entries) = folder.read_dir_utf8() else { return };
+    for entry in entries.filter_map(Result::ok) {
+        let is_old = entry.metadata().is_ok_and(|metadata| {
+            let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
+            metadata.is_file() && age.is_some_and(|age| age > ABANDONED)
+        });
+        if entry.file_name().starts_with(DRAFT) && is_old {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::time::{Duration, SystemTime};
+
+    use camino::Utf8Path;
+
+    #[test]
+    fn drafts_of_killed_runs_go_with_the_next_report() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = Utf8Path::from_path(folder.path()).unwrap();
+        let make = |name: &str, age: u64| {
+            let file = File::create(folder.join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        };
+        make(".pgdrill-report-old", 7200);
+        make(".pgdrill-report-new", 60);
+        make("old", 7200);
+        super::replace(&folder.join("junit.xml"), b"<testsuites/>").unwrap();
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, [".pgdrill-report-new", "junit.xml", "old"]);
+    }
 }

@@ -7,6 +7,8 @@
     reason = "shared by tests"
 )]
 
+pub mod background;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -19,7 +19,11 @@ use crate::plan::RestorePlan;
 use crate::scenario::{ImageChoice, IsolationDemand};
 use crate::text::ByteCount;
 
-/// How long a killed run's things may stay before anybody may remove them.
+/// How long a killed run's things may stay before anybody may remove them, beyond the time that the
+/// run itself may take.
+///
+/// A run that goes on longer than that is safe from whoever sees its process. From others, in
+/// another container or on another machine of the same daemon, only a time limit keeps it.
 const EXPIRY: SignedDuration = SignedDuration::from_hours(24);
 
 impl ScenarioRun<'_> {
@@ -60,7 +64,7 @@ impl ScenarioRun<'_> {
             superuser: bootstrap.clone(),
             limits: self.scenario.sandbox.limits,
             settings: Vec::new(),
-            expires_at: Timestamp::now().checked_add(EXPIRY).unwrap_or(Timestamp::MAX),
+            expires_at: self.expiry(),
         };
         // On a task of its own: a signal that comes between the creation of a sandbox and the
         // moment we hold it must not lose it.
@@ -87,6 +91,13 @@ impl ScenarioRun<'_> {
                 Err(Ended)
             }
         }
+    }
+
+    fn expiry(&self) -> Timestamp {
+        let limit = self.scenario.restore.as_ref().and_then(|restore| restore.time_limit);
+        let limit = limit.and_then(|limit| SignedDuration::try_from(limit).ok());
+        let after = EXPIRY.checked_add(limit.unwrap_or_default()).unwrap_or(SignedDuration::MAX);
+        Timestamp::now().checked_add(after).unwrap_or(Timestamp::MAX)
     }
 
     pub(super) async fn take_cluster(

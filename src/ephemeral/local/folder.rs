@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use tokio::net::UnixStream;
 
 use super::account::{Account, random};
 use crate::ephemeral::EphemeralError;
+use crate::ephemeral::ledger::Owner;
 
 /// Every private folder's name begins with it.
 const PREFIX: &str = "pgdrill-";
@@ -34,6 +36,9 @@ pub(super) struct Marker {
     pub(super) namespaced: bool,
     /// The account and group of the processes, where they can only be found as that account.
     pub(super) account: Option<(u32, u32)>,
+    /// Whose it is, and when it expires: for a sweep that does not know the ledger it stands in.
+    #[serde(default)]
+    pub(super) owner: Option<(Owner, Timestamp)>,
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> EphemeralError {

@@ -28,7 +28,7 @@ pub(crate) use self::binaries::{Binaries, find_binaries};
 use self::command::{Namespaces, Plan};
 use self::first::FirstProcess;
 use self::removal::Remains;
-pub(crate) use self::removal::sweep_local;
+pub(crate) use self::removal::{find_folders, sweep_local};
 pub(crate) use self::start::{LocalSpec, check_account, namespaces_allowed, start};
 use super::ledger::Receipt;
 use super::sandbox::{BoxFuture, ByteStream, DiskUse, Held, HeldLimit, LimitKey, Pressure};

@@ -6,10 +6,12 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+
 use super::folder;
 use super::processes::{self, PidNamespace, Process};
 use crate::ephemeral::Removal;
-use crate::ephemeral::ledger::Resource;
+use crate::ephemeral::ledger::{Owner, Resource};
 
 /// How long processes may take to die: one in the middle of writing to a slow disk takes a while.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -131,6 +133,33 @@ impl Remains {
             }
         }
     }
+}
+
+/// A sandbox's folder as its own marker describes it.
+#[derive(Debug)]
+pub(crate) struct FoundFolder {
+    pub(crate) path: PathBuf,
+    pub(crate) owner: Owner,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) made_at: Option<Timestamp>,
+}
+
+/// The sandboxes in the temporary folder, be they in our ledger or in none. A folder without a
+/// marker of ours, or of another account, is none.
+pub(crate) fn find_folders() -> Vec<FoundFolder> {
+    // By the same way as when it was chosen: the ledger has it so.
+    let Ok(entries) = std::env::temp_dir().canonicalize().and_then(fs::read_dir) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let (owner, expires_at) = folder::recognise(&path).ok()??.owner?;
+            let made_at = fs::metadata(&path).and_then(|folder| folder.modified()).ok();
+            let made_at = made_at.and_then(|at| Timestamp::try_from(at).ok());
+            Some(FoundFolder { path, owner, expires_at, made_at })
+        })
+        .collect()
 }
 
 /// Removes what a run that is gone has left, going by its ledger entry; may take a while.

@@ -91,7 +91,13 @@ pub(super) async fn start_as(
     let work_dir = if namespaced { INSIDE.to_owned() } else { folder::real_work_dir(&folder)? };
     let token = random::<16>()?.map(|byte| format!("{byte:02x}")).concat();
     let foreign = (!namespaced && account.foreign).then_some((account.uid, account.gid));
-    let marker = Marker { token: token.clone(), namespaced, account: foreign };
+    let owner = Owner::this_process();
+    let marker = Marker {
+        token: token.clone(),
+        namespaced,
+        account: foreign,
+        owner: Some((owner.clone(), spec.expires_at)),
+    };
     let remains = Remains {
         folder: folder.clone(),
         first: None,
@@ -107,7 +113,7 @@ pub(super) async fn start_as(
     let entry = Entry {
         run_id: spec.run_id,
         scenario: spec.scenario,
-        owner: Owner::this_process(),
+        owner,
         expires_at: spec.expires_at,
         resource: Resource::Local { folder: folder.clone(), pid: None, start_ticks: None },
     };
