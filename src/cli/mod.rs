@@ -44,13 +44,22 @@ enum Command {
     Sweep(sweep::SweepCommand),
 }
 
+impl Command {
+    fn may_use_docker(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Verify(_) | Self::Demo(_) | Self::Sweep(_) => true,
+            Self::Inspect(_) => false,
+        }
+    }
+}
+
 /// Runs the command line and returns the exit code.
 pub fn run(args: Vec<OsString>) -> ExitCode {
     if let Some(code) = dbbackup::hand_over(&args) {
         return code;
     }
     settings::start_logging();
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => {
             // `--help` and `--version` come this way too, and are no mistakes.
@@ -58,6 +67,9 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
         }
     };
+    if cli.command.may_use_docker() {
+        crate::ephemeral::settle_docker_endpoint(&args);
+    }
     match cli.command {
         Command::Run(command) => run::run(&command),
         Command::Verify(command) => verify::run(&command),

@@ -199,6 +199,9 @@ impl<'a> ScenarioRun<'a> {
     fn ephemeral(&mut self, error: &EphemeralError) {
         let mut finding = Finding::new(error.code(), error.to_string());
         finding.cause = error.cause().map(|cause| crate::text::one_line(&cause, 1_000));
+        if let Some(step) = error.next_step() {
+            finding = finding.first_try(step);
+        }
         self.find(finding);
     }
 

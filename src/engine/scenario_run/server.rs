@@ -52,6 +52,7 @@ impl ScenarioRun<'_> {
             run_id: self.options.run_id.clone(),
             scenario: self.scenario.name.clone(),
             superuser: bootstrap.clone(),
+            major: plan.major,
             limits: self.scenario.sandbox.limits,
             settings: Vec::new(),
             expires_at: Timestamp::now().checked_add(EXPIRY).unwrap_or(Timestamp::MAX),
