@@ -7,6 +7,8 @@
     reason = "shared by tests"
 )]
 
+pub mod far;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -357,11 +359,17 @@ impl Bench {
     }
 
     pub fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, &[])
+    }
+
+    /// [`Bench::run`] with more variables in the environment.
+    pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
         let (json, junit) = (self.path("r.json"), self.path("j.xml"));
         let _ = fs::remove_file(&json);
         let _ = fs::remove_file(&junit);
         let mut command = self.command();
         command.args(args).arg("--json").arg(&json).arg("--junit").arg(&junit);
+        command.envs(variables.iter().copied());
         let output = command.output().unwrap();
         let ran = Ran {
             code: output.status.code(),
