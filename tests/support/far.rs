@@ -1,19 +1,23 @@
 //! Daemons elsewhere: ports and encrypted ports that lead to this machine's daemon.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::thread;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::Bench;
 
 const SOCKET: &str = "/var/run/docker.sock";
 
-/// A port that leads to the daemon and remembers what was asked.
+/// A port that leads to the daemon and remembers what was asked. It lives with the test.
 pub struct FarDaemon {
     pub port: u16,
     asked: Arc<Mutex<Vec<u8>>>,
@@ -21,16 +25,56 @@ pub struct FarDaemon {
 
 impl FarDaemon {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::listen(None)
+    }
+
+    /// An encrypted port that wants a certificate of its own authority, from a folder of
+    /// [`certificates`].
+    pub fn start_encrypted(folder: &Path) -> Self {
+        let certificate = |name: &str| CertificateDer::from_pem_file(folder.join(name)).unwrap();
+        let mut authority = RootCertStore::empty();
+        authority.add(certificate("ca.pem")).unwrap();
+        let clients = WebPkiClientVerifier::builder(Arc::new(authority)).build().unwrap();
+        let key = PrivateKeyDer::from_pem_file(folder.join("server-key.pem")).unwrap();
+        let config = ServerConfig::builder()
+            .with_client_cert_verifier(clients)
+            .with_single_cert(vec![certificate("server.pem")], key)
+            .unwrap();
+        Self::listen(Some(TlsAcceptor::from(Arc::new(config))))
+    }
+
+    fn listen(encryption: Option<TlsAcceptor>) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
         let heard = asked.clone();
-        thread::spawn(move || {
-            for client in listener.incoming() {
-                lead(client.unwrap(), &heard);
-            }
+        std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                let listener = TcpListener::from_std(listener).unwrap();
+                while let Ok((client, _)) = listener.accept().await {
+                    let (encryption, heard) = (encryption.clone(), heard.clone());
+                    tokio::spawn(async move {
+                        match encryption {
+                            None => lead(client, heard).await,
+                            Some(encryption) => {
+                                // Who has no certificate gets no further.
+                                if let Ok(client) = encryption.accept(client).await {
+                                    lead(client, heard).await;
+                                }
+                            }
+                        }
+                    });
+                }
+            });
         });
         Self { port, asked }
+    }
+
+    pub fn address(&self) -> String {
+        format!("tcp://127.0.0.1:{}", self.port)
     }
 
     /// The client library that creates containers, and the one that runs programs in them, both
@@ -48,68 +92,25 @@ impl FarDaemon {
     }
 }
 
-fn lead(client: TcpStream, heard: &Arc<Mutex<Vec<u8>>>) {
-    let daemon = UnixStream::connect(SOCKET).unwrap();
-    let (mut from_client, mut to_daemon) =
-        (client.try_clone().unwrap(), daemon.try_clone().unwrap());
-    let heard = heard.clone();
-    thread::spawn(move || {
-        let mut buffer = [0; 16 * 1024];
-        while let Ok(count @ 1..) = from_client.read(&mut buffer) {
+/// Each direction ends by itself: a program's output comes back after its input has ended.
+async fn lead(client: impl AsyncRead + AsyncWrite, heard: Arc<Mutex<Vec<u8>>>) {
+    let (mut from_daemon, mut to_daemon) = UnixStream::connect(SOCKET).await.unwrap().into_split();
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let up = async {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
             heard.lock().unwrap().extend_from_slice(&buffer[..count]);
-            if to_daemon.write_all(&buffer[..count]).is_err() {
+            if to_daemon.write_all(&buffer[..count]).await.is_err() {
                 break;
             }
         }
-        // The end of a program's input, and only that: its output still has to come back.
-        let _ = to_daemon.shutdown(Shutdown::Write);
-    });
-    thread::spawn(move || {
-        let (mut from_daemon, mut to_client) = (daemon, client);
-        let _ = std::io::copy(&mut from_daemon, &mut to_client);
-        let _ = to_client.shutdown(Shutdown::Write);
-    });
-}
-
-/// An encrypted port in front of a far daemon; it wants a certificate of its own authority.
-pub struct Encrypted {
-    pub port: u16,
-    socat: Child,
-}
-
-impl Encrypted {
-    /// `folder` is one of [`certificates`].
-    pub fn start(daemon: &FarDaemon, folder: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let file = |name: &str| folder.join(name).display().to_string();
-        let listen = format!(
-            "OPENSSL-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,verify=1,cert={},key={},cafile={}",
-            file("server.pem"),
-            file("server-key.pem"),
-            file("ca.pem")
-        );
-        // One direction may end long before the other.
-        let socat = Command::new("socat")
-            .args(["-t", "600", &listen, &format!("TCP:127.0.0.1:{}", daemon.port)])
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("socat is needed by this test: ci/test");
-        let encrypted = Self { port, socat };
-        for _ in 0..100 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return encrypted;
-            }
-            thread::sleep(std::time::Duration::from_millis(50));
-        }
-        panic!("socat does not listen");
-    }
-}
-
-impl Drop for Encrypted {
-    fn drop(&mut self) {
-        let _ = self.socat.kill();
-        let _ = self.socat.wait();
-    }
+        let _ = to_daemon.shutdown().await;
+    };
+    let down = async {
+        let _ = tokio::io::copy(&mut from_daemon, &mut to_client).await;
+        let _ = to_client.shutdown().await;
+    };
+    tokio::join!(up, down);
 }
 
 /// A folder with an authority (`ca.pem`), its server's and its client's certificate and keys.
