@@ -54,12 +54,12 @@ impl Command {
 }
 
 /// Runs the command line and returns the exit code.
-pub fn run(args: Vec<OsString>) -> ExitCode {
-    if let Some(code) = dbbackup::hand_over(&args) {
+pub fn run(args: &[OsString]) -> ExitCode {
+    if let Some(code) = dbbackup::hand_over(args) {
         return code;
     }
     settings::start_logging();
-    let cli = match Cli::try_parse_from(&args) {
+    let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             // `--help` and `--version` come this way too, and are no mistakes.
@@ -68,7 +68,7 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         }
     };
     if cli.command.may_use_docker() {
-        crate::ephemeral::settle_docker_endpoint(&args);
+        crate::ephemeral::settle_docker_endpoint(args);
     }
     match cli.command {
         Command::Run(command) => run::run(&command),

@@ -75,7 +75,7 @@ impl Daemon {
                 let config = image.config.unwrap_or_default();
                 Ok(Some(Image {
                     id: image.id.unwrap_or_default(),
-                    digest: digest_of(reference, image.repo_digests.unwrap_or_default()),
+                    digest: digest_of(reference, &image.repo_digests.unwrap_or_default()),
                     volumes: config.volumes.unwrap_or_default(),
                 }))
             }
@@ -164,7 +164,7 @@ impl Daemon {
 }
 
 /// The digest of the repository that `reference` names; an image may have come from several.
-fn digest_of(reference: &str, digests: Vec<String>) -> Option<String> {
+fn digest_of(reference: &str, digests: &[String]) -> Option<String> {
     let (name, _) = super::docker::name_and_tag(reference);
     let name = name.trim_end_matches("@sha256");
     let repository = |digest: &str| digest.split('@').next().unwrap_or_default().to_owned();
@@ -200,13 +200,16 @@ mod tests {
         let digests = || {
             vec!["mirror.example/postgres@sha256:aa".to_owned(), "postgres@sha256:bb".to_owned()]
         };
-        assert_eq!(digest_of("postgres:15", digests()).unwrap(), "postgres@sha256:bb");
-        assert_eq!(digest_of("postgres@sha256:bb", digests()).unwrap(), "postgres@sha256:bb");
+        assert_eq!(digest_of("postgres:15", &digests()).unwrap(), "postgres@sha256:bb");
+        assert_eq!(digest_of("postgres@sha256:bb", &digests()).unwrap(), "postgres@sha256:bb");
         assert_eq!(
-            digest_of("mirror.example/postgres:15", digests()).unwrap(),
+            digest_of("mirror.example/postgres:15", &digests()).unwrap(),
             "mirror.example/postgres@sha256:aa"
         );
-        assert_eq!(digest_of("renamed:1", digests()).unwrap(), "mirror.example/postgres@sha256:aa");
-        assert_eq!(digest_of("built:1", Vec::new()), None);
+        assert_eq!(
+            digest_of("renamed:1", &digests()).unwrap(),
+            "mirror.example/postgres@sha256:aa"
+        );
+        assert_eq!(digest_of("built:1", &[]), None);
     }
 }

@@ -142,7 +142,8 @@ pub fn certificates() -> tempfile::TempDir {
 /// A context as `docker context create` stores it; the folder is a `DOCKER_CONFIG`.
 pub fn context(bench: &Bench, name: &str, host: &str, certificates: Option<&Path>) -> PathBuf {
     use sha2::{Digest as _, Sha256};
-    let id: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
+    let id =
+        Sha256::digest(name).iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     let meta = format!(
         r#"{{"Name":"{name}","Metadata":{{}},"Endpoints":{{"docker":{{"Host":"{host}","SkipTLSVerify":false}}}}}}"#
     );

@@ -167,12 +167,11 @@ pub(super) fn resolve(environment: &Environment<'_>) -> Result<Endpoint, Endpoin
     if let Some(host) = environment.text("DOCKER_HOST") {
         return by_variables(environment, Some(&host), "DOCKER_HOST");
     }
-    let (name, origin) = match environment.text("DOCKER_CONTEXT") {
-        Some(name) => (name, "DOCKER_CONTEXT".to_owned()),
-        None => {
-            let file = environment.config_folder().join("config.json");
-            (current_context(&file)?, format!("`currentContext` in {}", file.display()))
-        }
+    let (name, origin) = if let Some(name) = environment.text("DOCKER_CONTEXT") {
+        (name, "DOCKER_CONTEXT".to_owned())
+    } else {
+        let file = environment.config_folder().join("config.json");
+        (current_context(&file)?, format!("`currentContext` in {}", file.display()))
     };
     if name.is_empty() || name == "default" {
         return by_variables(environment, None, "nothing names another");
