@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use support::far::{FarDaemon, certificates, context};
+use support::podman::Podman;
 use support::{Bench, LOCAL_MAJOR, Layout, Ran, docker, fixture, gzip, image, members, tar};
 
 /// A cluster archive of a few databases: two formats, so that dumps go in by both ways.
@@ -171,6 +172,20 @@ fn from_inside_a_container_that_has_the_socket() {
     if let Err(panic) = ran {
         std::panic::resume_unwind(panic);
     }
+}
+
+#[test]
+fn podmans_socket() {
+    let image = image(LOCAL_MAJOR);
+    let podman = Podman::start(&image);
+    // An image that was built here, and not pulled, has podman's own name.
+    let image = format!("localhost/{image}");
+    let address = podman.address();
+    let ran = verify(&Bench::new(), &[("DOCKER_HOST", &address)], &["--image", &image]);
+    assert_restored(&ran);
+    let isolation = &ran.scenario()["engine"]["isolation"];
+    assert_eq!(isolation["network_isolated"], true, "{isolation}");
+    assert_eq!(podman.containers(), "");
 }
 
 // ---- images -----------------------------------------------------------------

@@ -8,6 +8,7 @@
 )]
 
 pub mod far;
+pub mod podman;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
