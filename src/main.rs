@@ -3,5 +3,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(pgdrill::cli::run(std::env::args_os().collect()).as_u8())
+    let args: Vec<_> = std::env::args_os().collect();
+    ExitCode::from(pgdrill::cli::run(&args).as_u8())
 }

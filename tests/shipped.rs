@@ -44,17 +44,17 @@ fn run(bench: &Bench, backups: &Path, name: &str) -> Ran {
     let sha256 = Sha256::digest(fs::read(&archive).unwrap());
     let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let file = shipped(name);
-    bench.run_with(&["run", file.to_str().unwrap()], |command| {
-        command
-            .env("PGDRILL_BACKUPS", backups)
-            .env("BACKUP", &archive)
-            .env("BACKUP_SHA256", sha256)
-            .env("PG15_IMAGE", image(15))
-            .env("PG17_IMAGE", image(17));
-        if name == "pinned-images.yaml" {
-            command.env_remove("PGDRILL_IMAGE");
-        }
-    })
+    let mut variables = vec![
+        ("PGDRILL_BACKUPS", backups.to_str().unwrap()),
+        ("BACKUP", archive.to_str().unwrap()),
+        ("BACKUP_SHA256", &sha256),
+    ];
+    let images = (image(15), image(17));
+    variables.extend([("PG15_IMAGE", images.0.as_str()), ("PG17_IMAGE", &images.1)]);
+    if name == "pinned-images.yaml" {
+        variables.push(("PGDRILL_IMAGE", ""));
+    }
+    bench.run_with(&["run", file.to_str().unwrap()], &variables)
 }
 
 #[test]

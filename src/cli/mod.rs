@@ -54,9 +54,18 @@ enum Command {
     Generate(generate::GenerateCommand),
 }
 
+impl Command {
+    fn may_use_docker(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Verify(_) | Self::Demo(_) | Self::Sweep(_) => true,
+            Self::Validate(_) | Self::Inspect(_) | Self::Generate(_) => false,
+        }
+    }
+}
+
 /// Runs the command line and returns the exit code.
-pub fn run(args: Vec<OsString>) -> ExitCode {
-    if let Some(code) = dbbackup::hand_over(&args) {
+pub fn run(args: &[OsString]) -> ExitCode {
+    if let Some(code) = dbbackup::hand_over(args) {
         return code;
     }
     settings::start_logging();
@@ -68,6 +77,9 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
         }
     };
+    if cli.command.may_use_docker() {
+        crate::ephemeral::settle_docker_endpoint(args);
+    }
     match cli.command {
         Command::Run(command) => run::run(&command),
         Command::Verify(command) => verify::run(&command),

@@ -226,7 +226,8 @@ pub(super) async fn until_ready(
     let started = Instant::now();
     loop {
         if let SandboxState::Ended { last_lines, .. } = sandbox.state().await? {
-            return Err(EphemeralError::ServerNotStarted { last_lines });
+            let image = sandbox.identity().image;
+            return Err(EphemeralError::ServerNotStarted { image, last_lines });
         }
         let tried = open(sandbox, user, "template1").await;
         match tried {

@@ -88,7 +88,7 @@ impl SampleError {
             Self::Ephemeral(error) => {
                 let cause = error.cause().map(|cause| format!("Cause: {cause}"));
                 let steps = crate::remedy::steps(error.code());
-                cause.into_iter().chain(steps).collect()
+                cause.into_iter().chain(error.next_step()).chain(steps).collect()
             }
             Self::Write { source, .. } => vec![format!("Cause: {source}")],
             Self::Leftovers(_) => vec!["Run pgdrill sweep.".to_owned()],
@@ -122,6 +122,7 @@ pub async fn make(
         run_id: options.run_id.clone(),
         scenario: "demo".to_owned(),
         superuser: BOOTSTRAP.to_owned(),
+        major: DEFAULT_MAJOR,
         limits: Limits::default(),
         settings: Vec::new(),
         expires_at: Timestamp::now()

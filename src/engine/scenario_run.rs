@@ -308,6 +308,9 @@ impl<'a> ScenarioRun<'a> {
         }
         let mut finding = Finding::new(error.code(), error.to_string());
         finding.cause = error.cause().map(|cause| crate::text::one_line(&cause, 1_000));
-        finding
+        match error.next_step() {
+            Some(step) => finding.first_try(step),
+            None => finding,
+        }
     }
 }

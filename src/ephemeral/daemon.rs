@@ -12,6 +12,7 @@ use testcontainers::bollard::query_parameters::{
 };
 
 use super::EphemeralError;
+use super::endpoint::{self, Endpoint};
 use super::sandbox::Removal;
 
 /// Labels of everything we create.
@@ -38,6 +39,7 @@ pub(super) struct Daemon {
 #[derive(Debug, Clone)]
 pub(super) struct Image {
     pub(super) id: String,
+    /// `NAME@sha256:…` by which the registry knows it; none for an image that was built here.
     pub(super) digest: Option<String>,
     pub(super) volumes: Vec<String>,
 }
@@ -50,15 +52,15 @@ pub(super) struct OurContainer {
     pub(super) created_at: Option<Timestamp>,
 }
 
-fn host_name() -> String {
-    std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned())
-}
-
 impl Daemon {
-    /// Reaches the daemon that testcontainers would use (`DOCKER_HOST`, else the usual sockets).
+    /// Reaches the daemon that the docker command would use; testcontainers uses it too.
     pub(super) async fn reach() -> Result<Self, EphemeralError> {
-        let host = host_name();
-        let no_daemon = |cause: String| EphemeralError::NoDaemon { host: host.clone(), cause };
+        let Endpoint { host, origin, .. } = endpoint::of_this_process()?;
+        let no_daemon = |cause: String| EphemeralError::NoDaemon {
+            host: host.clone(),
+            origin: origin.clone(),
+            cause,
+        };
         let client = testcontainers::core::client::docker_client_instance()
             .await
             .map_err(|error| no_daemon(error.to_string()))?;
@@ -71,7 +73,7 @@ impl Daemon {
         let client = tokio::time::timeout(PING_LIMIT, ping)
             .await
             .map_err(|_| no_daemon("no answer in 10 s".to_owned()))?
-            .map_err(|error| no_daemon(error.to_string()))?;
+            .map_err(|error| no_daemon(with_sources(&error)))?;
         Ok(Self { client: client.with_timeout(REQUEST_LIMIT), host })
     }
 
@@ -82,7 +84,7 @@ impl Daemon {
                 let config = image.config.unwrap_or_default();
                 Ok(Some(Image {
                     id: image.id.unwrap_or_default(),
-                    digest: image.repo_digests.unwrap_or_default().into_iter().next(),
+                    digest: digest_of(reference, &image.repo_digests.unwrap_or_default()),
                     volumes: config.volumes.unwrap_or_default(),
                 }))
             }
@@ -168,5 +170,56 @@ impl Daemon {
 
     fn failed(action: &str, error: &BollardError) -> EphemeralError {
         EphemeralError::Docker { action: action.to_owned(), cause: error.to_string() }
+    }
+}
+
+/// The digest of the repository that `reference` names; an image may have come from several.
+fn digest_of(reference: &str, digests: &[String]) -> Option<String> {
+    let (name, _) = super::docker::name_and_tag(reference);
+    let name = name.trim_end_matches("@sha256");
+    let repository = |digest: &str| digest.split('@').next().unwrap_or_default().to_owned();
+    let same = |digest: &&String| repository(digest) == name;
+    // Podman writes the registry out that the docker command leaves away.
+    let alike = |digest: &&String| repository(digest).ends_with(&format!("/{name}"));
+    let found = digests.iter().find(same).or_else(|| digests.iter().find(alike));
+    found.or(digests.first()).cloned()
+}
+
+/// An error with all that lies behind it: the outermost one says no more than "error trying to
+/// connect".
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        source = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::digest_of;
+
+    #[test]
+    fn the_digest_is_that_of_the_repository_that_was_named() {
+        let digests = || {
+            vec!["mirror.example/postgres@sha256:aa".to_owned(), "postgres@sha256:bb".to_owned()]
+        };
+        assert_eq!(digest_of("postgres:15", &digests()).unwrap(), "postgres@sha256:bb");
+        assert_eq!(digest_of("postgres@sha256:bb", &digests()).unwrap(), "postgres@sha256:bb");
+        assert_eq!(
+            digest_of("mirror.example/postgres:15", &digests()).unwrap(),
+            "mirror.example/postgres@sha256:aa"
+        );
+        assert_eq!(
+            digest_of("renamed:1", &digests()).unwrap(),
+            "mirror.example/postgres@sha256:aa"
+        );
+        assert_eq!(digest_of("built:1", &[]), None);
     }
 }

@@ -3,6 +3,8 @@
 
 use std::io;
 
+use super::EndpointError;
+
 /// An error of the surroundings: daemon, binaries, kernel, disk.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -12,9 +14,14 @@ pub enum EphemeralError {
     NoDaemon {
         /// Where it was looked for.
         host: String,
+        /// What named that address.
+        origin: String,
         /// The client's error.
         cause: String,
     },
+    /// Nobody can say where the Docker daemon is.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
     /// No engine can run, for these two reasons.
     #[error("neither engine can run: {docker}; {local}")]
     NoEngine {
@@ -23,11 +30,25 @@ pub enum EphemeralError {
         /// Why not local programs.
         local: Box<EphemeralError>,
     },
-    /// The image is not there and cannot be pulled.
-    #[error("image `{image}` is not on the Docker daemon and could not be pulled")]
-    ImageUnavailable {
+    /// The image is not there, and the pull policy is `never`.
+    #[error(
+        "image `{image}` is not on the Docker daemon, and the pull policy `never` forbids to pull it"
+    )]
+    ImageMissing {
         /// The image's reference.
         image: String,
+    },
+    /// The image could not be pulled.
+    #[error(
+        "image `{image}` could not be pulled, and {}",
+        if *is_there { "the pull policy `always` does not take the one that the Docker daemon has" }
+        else { "the Docker daemon does not have it" }
+    )]
+    ImageNotPulled {
+        /// The image's reference.
+        image: String,
+        /// Whether the daemon has one of that name.
+        is_there: bool,
         /// The daemon's words.
         cause: String,
     },
@@ -85,8 +106,10 @@ pub enum EphemeralError {
         source: io::Error,
     },
     /// The server did not start.
-    #[error("the throwaway PostgreSQL server did not start")]
+    #[error("the throwaway PostgreSQL server did not start{}", in_image(image.as_deref()))]
     ServerNotStarted {
+        /// The image, on the Docker engine.
+        image: Option<String>,
         /// The last lines of initdb or the server.
         last_lines: String,
     },
@@ -130,8 +153,11 @@ impl EphemeralError {
     /// What lies behind the message: the daemon's, the kernel's or the server's own words.
     pub fn cause(&self) -> Option<String> {
         match self {
-            Self::NoDaemon { cause, .. }
-            | Self::ImageUnavailable { cause, .. }
+            Self::NoDaemon { cause, origin, .. } => {
+                Some(format!("{cause} (the address is from: {origin})"))
+            }
+            Self::Endpoint(error) => error.cause(),
+            Self::ImageNotPulled { cause, .. }
             | Self::Docker { cause, .. }
             | Self::NoNamespaces { cause }
             | Self::Exec { cause, .. }
@@ -139,13 +165,13 @@ impl EphemeralError {
             Self::NoBinaries { found, .. } => Some(found.clone()),
             Self::ImageNotMapped { known, .. } => Some(format!("it names images for {known}")),
             Self::Folder { source, .. } => Some(source.to_string()),
-            Self::ServerNotStarted { last_lines } | Self::ServerEnded { last_lines, .. } => {
+            Self::ServerNotStarted { last_lines, .. } | Self::ServerEnded { last_lines, .. } => {
                 Some(telling(last_lines)).filter(|lines| !lines.is_empty())
             }
             Self::LimitUnenforceable { .. } => {
                 Some("it takes a control group of one's own, as a container has".to_owned())
             }
-            Self::ForbiddenAccount { .. } => None,
+            Self::ForbiddenAccount { .. } | Self::ImageMissing { .. } => None,
             Self::NoEngine { docker, local } => {
                 let causes: Vec<String> =
                     [docker, local].into_iter().filter_map(|error| error.cause()).collect();
@@ -154,20 +180,40 @@ impl EphemeralError {
         }
     }
 
+    /// What to do next, where this error knows more than its finding's code.
+    pub fn next_step(&self) -> Option<String> {
+        match self {
+            Self::Endpoint(error) => Some(error.next_step()),
+            Self::ImageMissing { .. } => Some(
+                "Let pgdrill pull it: --pull missing (PGDRILL_PULL, or `sandbox.pull` in the scenario)."
+                    .to_owned(),
+            ),
+            Self::ImageNotPulled { is_there: true, .. } => Some(
+                "Go without the registry: --pull missing (PGDRILL_PULL, or `sandbox.pull` in the scenario)."
+                    .to_owned(),
+            ),
+            Self::NoEngine { docker, .. } => docker.next_step(),
+            _ => None,
+        }
+    }
+
     /// The finding's code that this error becomes.
     pub fn code(&self) -> crate::finding::FindingCode {
         use crate::finding::FindingCode as Code;
         match self {
-            Self::NoDaemon { .. } | Self::NoBinaries { .. } | Self::NoEngine { .. } => {
-                Code::EngineUnavailable
-            }
-            Self::ImageUnavailable { .. } | Self::ImageNotMapped { .. } => Code::ImageUnavailable,
+            Self::NoDaemon { .. }
+            | Self::Endpoint(_)
+            | Self::NoBinaries { .. }
+            | Self::NoEngine { .. } => Code::EngineUnavailable,
+            Self::ImageMissing { .. }
+            | Self::ImageNotPulled { .. }
+            | Self::ImageNotMapped { .. } => Code::ImageUnavailable,
             Self::NoNamespaces { .. } | Self::ForbiddenAccount { .. } => Code::IsolationUnavailable,
             Self::LimitUnenforceable { .. } => Code::LimitUnenforceable,
             Self::Folder { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 Code::DiskFull
             }
-            Self::ServerNotStarted { last_lines } | Self::ServerEnded { last_lines, .. }
+            Self::ServerNotStarted { last_lines, .. } | Self::ServerEnded { last_lines, .. }
                 if last_lines.contains("No space left on device") =>
             {
                 Code::DiskFull
@@ -180,4 +226,8 @@ impl EphemeralError {
             Self::ServerNotStarted { .. } | Self::Docker { .. } => Code::ClusterNotStarted,
         }
     }
+}
+
+fn in_image(image: Option<&str>) -> String {
+    image.map(|image| format!(" in image `{image}`")).unwrap_or_default()
 }

@@ -10,6 +10,7 @@
 
 mod daemon;
 mod docker;
+mod endpoint;
 mod error;
 pub mod ledger;
 mod local;
@@ -19,6 +20,7 @@ mod sandbox;
 mod select;
 pub mod sweep;
 
+pub use endpoint::{EndpointError, settle as settle_docker_endpoint};
 pub use error::EphemeralError;
 pub use sandbox::{
     DiskUse, EngineKind, Held, HeldLimit, Isolation, LimitKey, Pressure, Removal, SandboxIdentity,

@@ -61,6 +61,8 @@ pub(crate) struct StartRequest {
     pub(crate) scenario: String,
     /// Name of the bootstrap superuser.
     pub(crate) superuser: String,
+    /// The major version that the backup needs at least.
+    pub(crate) major: u32,
     /// What it may use.
     pub(crate) limits: Limits,
     /// Lines for `postgresql.conf`.
@@ -97,19 +99,14 @@ pub async fn select(request: &EngineRequest) -> Result<Selected, EphemeralError>
 async fn docker_engine(request: &EngineRequest, reason: &str) -> Result<Selected, EphemeralError> {
     let reference = image_reference(request)?;
     let daemon = Daemon::reach().await?;
-    let there = match request.pull {
-        PullPolicy::Always => None,
-        PullPolicy::Missing | PullPolicy::Never => daemon.image(&reference).await?,
-    };
-    let image = match there {
-        Some(image) => image,
-        None if request.pull == PullPolicy::Never => {
-            return Err(EphemeralError::ImageUnavailable {
-                image: reference,
-                cause: "it is not on the daemon, and the pull policy is `never`".to_owned(),
-            });
+    let image = match (daemon.image(&reference).await?, request.pull) {
+        (Some(image), PullPolicy::Missing | PullPolicy::Never) => image,
+        (None, PullPolicy::Never) => {
+            return Err(EphemeralError::ImageMissing { image: reference });
         }
-        None => pulled(&daemon, &reference).await?,
+        (there, PullPolicy::Missing | PullPolicy::Always) => {
+            pulled(&daemon, &reference, there.is_some()).await?
+        }
     };
     Ok(Selected {
         kind: EngineKind::Docker,
@@ -134,16 +131,19 @@ fn image_reference(request: &EngineRequest) -> Result<String, EphemeralError> {
     }
 }
 
-async fn pulled(daemon: &Daemon, reference: &str) -> Result<Image, EphemeralError> {
-    let unavailable =
-        |cause: String| EphemeralError::ImageUnavailable { image: reference.to_owned(), cause };
+async fn pulled(daemon: &Daemon, reference: &str, is_there: bool) -> Result<Image, EphemeralError> {
+    let not_pulled = |cause: String| EphemeralError::ImageNotPulled {
+        image: reference.to_owned(),
+        is_there,
+        cause,
+    };
     let (name, tag) = docker::name_and_tag(reference);
     let pulled = GenericImage::new(name, tag).with_user("postgres").pull_image().await;
-    drop(pulled.map_err(|error| unavailable(error.to_string()))?);
+    drop(pulled.map_err(|error| not_pulled(error.to_string()))?);
     daemon
         .image(reference)
         .await?
-        .ok_or_else(|| unavailable("it is not there after the pull".to_owned()))
+        .ok_or_else(|| not_pulled("it is not there after the pull".to_owned()))
 }
 
 fn local_engine(request: &EngineRequest, reason: &str) -> Result<Selected, EphemeralError> {
@@ -189,7 +189,8 @@ pub(crate) async fn start(
             Ok(Box::new(started))
         }
         Means::Local { binaries, trust_dump } => {
-            let mut args = vec![binaries.bindir.display().to_string(), request.superuser];
+            let bindir = binaries.bindir.display().to_string();
+            let mut args = vec![bindir, request.major.to_string(), request.superuser];
             args.extend(request.settings);
             let spec = LocalSpec {
                 binaries: binaries.clone(),

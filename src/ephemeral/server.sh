@@ -1,33 +1,53 @@
 #!/bin/sh
 # The first program of every sandbox: makes a cluster and runs its server.
 #
-# server.sh WORK BINDIR SUPERUSER [SETTING…]
+# server.sh WORK BINDIR MAJOR SUPERUSER [SETTING…]
 #   WORK       a folder of ours, writable
-#   BINDIR     folder of the server's programs; empty: look for them
+#   BINDIR     folder of the server's programs; empty: this is an image, look for them
+#   MAJOR      the major version that the backup needs at least
 #   SUPERUSER  name of the bootstrap superuser
 #   SETTING    name=value for the server
 #
 # Needs nothing of the image besides sh and PostgreSQL's own programs, so that any image serves,
-# whatever its entrypoint does.
+# whatever its entrypoint does; sessions need bash or nc (relay.rs).
 set -eu
 
 work=$1
 bindir=$2
-superuser=$3
-shift 3
+wanted=$3
+superuser=$4
+shift 4
 
 if [ -z "$bindir" ]; then
-	for folder in $(command -v pg_config >/dev/null 2>&1 && pg_config --bindir) \
-		/usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/local/pgsql/bin \
-		/usr/local/bin /usr/libexec/postgresql*; do
-		if [ -x "$folder/postgres" ] && [ -x "$folder/initdb" ]; then
-			bindir=$folder
+	if ! command -v bash >/dev/null 2>&1 && ! command -v nc >/dev/null 2>&1; then
+		echo "this image has neither bash nor nc, and pgdrill reaches the server through one of them: add one to the image, or name another image" >&2
+		exit 1
+	fi
+	# As the local engine chooses: the nearest major version that is not older than the backup's,
+	# and only where there is none the newest, whose version is then refused by name. Of two alike
+	# the first.
+	best=0
+	in_path=$(command -v postgres || true)
+	for folder in "${in_path%/postgres}" \
+		"$(command -v pg_config >/dev/null 2>&1 && pg_config --bindir)" \
+		/usr/lib/postgresql/*/bin /usr/lib/postgresql*/bin /usr/lib64/postgresql-*/bin \
+		/usr/libexec/postgresql* /usr/pgsql-*/bin /usr/local/pgsql*/bin \
+		/usr/local/postgresql*/bin /usr/local/bin /opt/*/postgresql/bin /opt/postgresql/bin \
+		/opt/postgresql/*/bin /opt/pgsql*/bin /opt/pgsql/*/bin /opt/PostgreSQL/*/bin; do
+		[ -x "$folder/postgres" ] && [ -x "$folder/initdb" ] || continue
+		# postgres (PostgreSQL) 15.20 (Debian 15.20-0+deb12u1)
+		version=$("$folder/postgres" --version) || continue
+		version=${version#*) }
+		major=${version%%[!0-9]*}
+		[ -n "$major" ] || continue
+		if [ "$major" -ge "$wanted" ]; then
+			[ "$best" -lt "$wanted" ] || [ "$major" -lt "$best" ] || continue
+		else
+			[ "$major" -gt "$best" ] || continue
 		fi
+		best=$major
+		bindir=$folder
 	done
-fi
-if [ -z "$bindir" ]; then
-	found=$(command -v postgres || true)
-	bindir=${found%/postgres}
 fi
 if [ -z "$bindir" ] || [ ! -x "$bindir/initdb" ]; then
 	echo "no PostgreSQL server programs (initdb, postgres) in this image" >&2

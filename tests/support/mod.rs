@@ -8,6 +8,8 @@
 )]
 
 pub mod background;
+pub mod far;
+pub mod podman;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -359,17 +361,23 @@ impl Bench {
     }
 
     pub fn run(&self, args: &[&str]) -> Ran {
-        self.run_with(args, |_| {})
+        self.run_with(args, &[])
     }
 
-    /// The same in another environment.
-    pub fn run_with(&self, args: &[&str], change: impl FnOnce(&mut Command)) -> Ran {
+    /// [`Bench::run`] with more variables in the environment; an empty one is taken out of it.
+    pub fn run_with(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
         let (json, junit) = (self.path("r.json"), self.path("j.xml"));
         let _ = fs::remove_file(&json);
         let _ = fs::remove_file(&junit);
         let mut command = self.command();
         command.args(args).arg("--json").arg(&json).arg("--junit").arg(&junit);
-        change(&mut command);
+        for (name, value) in variables {
+            if value.is_empty() {
+                command.env_remove(name)
+            } else {
+                command.env(name, value)
+            };
+        }
         let output = command.output().unwrap();
         let ran = Ran {
             code: output.status.code(),

@@ -62,6 +62,7 @@ impl ScenarioRun<'_> {
             run_id: self.options.run_id.clone(),
             scenario: self.scenario.name.clone(),
             superuser: bootstrap.clone(),
+            major: plan.major,
             limits: self.scenario.sandbox.limits,
             settings: Vec::new(),
             expires_at: self.expiry(),

@@ -87,6 +87,7 @@ async fn create(
         "server.sh".to_owned(),
         WORK_DIR.to_owned(),
         String::new(),
+        request.major.to_string(),
         request.superuser.clone(),
     ];
     command.extend(request.settings.iter().cloned());
