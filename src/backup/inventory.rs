@@ -155,6 +155,8 @@ pub struct DatabaseDump {
     pub roles_named: BTreeSet<String>,
     /// Tablespaces it names.
     pub tablespaces_named: BTreeSet<String>,
+    /// Extensions that statements of a plain dump make; [`Self::extensions`] knows them all.
+    pub extensions_created: BTreeSet<String>,
     /// A plain dump made with `pg_dump --create` makes its database itself.
     pub creates_database: bool,
     /// Line of the first place where a psql without `\restrict` could take data for a command.
@@ -172,6 +174,17 @@ impl DatabaseDump {
             .into_iter()
             .filter_map(|version| version.as_ref()?.major())
             .max()
+    }
+
+    /// Extensions that the server must have for it: those of the table of contents, and those that
+    /// statements make.
+    pub fn extensions(&self) -> BTreeSet<&str> {
+        let of_contents = self
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "EXTENSION")
+            .map(|entry| entry.tag.as_str());
+        of_contents.chain(self.extensions_created.iter().map(String::as_str)).collect()
     }
 }
 

@@ -9,6 +9,7 @@ mod compare;
 mod diagnosis;
 mod globals;
 mod limits;
+mod preflight;
 mod programs;
 mod restore;
 pub mod sample;

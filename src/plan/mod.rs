@@ -1,5 +1,8 @@
 //! Scenario × backup → plan: which databases, in which order, on which server. Pure.
 
+pub mod images;
+mod locale;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use glob::Pattern;
@@ -7,6 +10,8 @@ use glob::Pattern;
 use crate::backup::BackupInventory;
 use crate::finding::{Finding, FindingCode};
 use crate::scenario::Scenario;
+
+pub use locale::LocaleWish;
 
 /// The server's major version where neither backup nor scenario names one.
 pub const DEFAULT_MAJOR: u32 = 17;
