@@ -13,12 +13,14 @@ mod docker;
 mod error;
 pub mod ledger;
 mod local;
+mod look;
 mod relay;
 mod sandbox;
 mod select;
 pub mod sweep;
 
 pub use error::EphemeralError;
+pub use look::{Looked, look};
 pub use sandbox::{
     DiskUse, EngineKind, Held, HeldLimit, Isolation, LimitKey, Pressure, Removal, SandboxIdentity,
     SeenProcess,
