@@ -39,10 +39,7 @@ pub(super) struct PlanCommand {
 }
 
 pub(super) fn run(command: &PlanCommand) -> ExitCode {
-    let scenarios = match load_all(&command.scenarios) {
-        Ok(scenarios) => scenarios,
-        Err(_) => return ExitCode::Usage,
-    };
+    let Ok(scenarios) = load_all(&command.scenarios) else { return ExitCode::Usage };
     let Some(runtime) = settings::runtime() else { return ExitCode::Errored };
     let options = command.engine.options();
     let report = PlanReport {

@@ -36,7 +36,7 @@ fn engine() -> EngineOutlook {
 
 fn plan(scenario: &Scenario, inventory: &BackupInventory) -> ScenarioPlan {
     let plan = build(scenario, inventory);
-    let engine = plan.starts.then(|| Ok(engine()));
+    let engine = if plan.starts { Some(Ok(engine())) } else { None };
     ScenarioPlan::new(scenario, (inventory, inventory.into()), plan, engine)
 }
 

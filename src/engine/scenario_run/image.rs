@@ -28,7 +28,9 @@ impl ScenarioRun<'_> {
         let (of_databases, of_all): (Vec<Finding>, Vec<Finding>) =
             found.into_iter().partition(|finding| finding.database.is_some());
         let stops_all = !of_all.is_empty();
-        of_all.into_iter().for_each(|finding| self.find(finding));
+        for finding in of_all {
+            self.find(finding);
+        }
         for index in std::mem::take(&mut self.plan_positions) {
             let name = Some(inventory.databases[index].name.as_str());
             let own: Vec<Finding> = of_databases
