@@ -21,7 +21,7 @@ fn every_command_is_in_the_help_and_has_its_own() {
     let help = bench.command().arg("--help").output().unwrap();
     let text = String::from_utf8(help.stdout).unwrap();
     assert!(help.status.success());
-    for command in ["run", "verify", "validate", "inspect", "demo", "sweep", "generate"] {
+    for command in ["run", "plan", "verify", "validate", "inspect", "demo", "sweep", "generate"] {
         assert!(text.contains(&format!("\n  {command} ")), "{text}");
         let own = bench.command().args([command, "--help"]).output().unwrap();
         assert!(own.status.success(), "{command}");

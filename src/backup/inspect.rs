@@ -62,24 +62,7 @@ struct Reading {
 
 impl Reading {
     fn new(path: &Utf8Path) -> Self {
-        Self {
-            inventory: BackupInventory {
-                path: path.to_path_buf(),
-                format: BackupFormat::Unknown,
-                bytes: 0,
-                bytes_read: 0,
-                sha256: None,
-                created_at: None,
-                sidecar: None,
-                globals: None,
-                databases: Vec::new(),
-                outer_is_sound: true,
-                findings: Vec::new(),
-                identity: Vec::new(),
-            },
-            current: None,
-            saw_globals: false,
-        }
+        Self { inventory: BackupInventory::unread(path), current: None, saw_globals: false }
     }
 
     fn find(&mut self, finding: Finding) {

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
 use super::sidecar::Sidecar;
 use super::toc::TocEntry;
 use crate::finding::Finding;
+use crate::outcome::BackupFacts;
 
 /// The shape of a backup as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -155,6 +156,8 @@ pub struct DatabaseDump {
     pub roles_named: BTreeSet<String>,
     /// Tablespaces it names.
     pub tablespaces_named: BTreeSet<String>,
+    /// Extensions that statements of a plain dump make; [`Self::extensions`] knows them all.
+    pub extensions_created: BTreeSet<String>,
     /// A plain dump made with `pg_dump --create` makes its database itself.
     pub creates_database: bool,
     /// Line of the first place where a psql without `\restrict` could take data for a command.
@@ -172,6 +175,17 @@ impl DatabaseDump {
             .into_iter()
             .filter_map(|version| version.as_ref()?.major())
             .max()
+    }
+
+    /// Extensions that the server must have for it: those of the table of contents, and those that
+    /// statements make.
+    pub fn extensions(&self) -> BTreeSet<&str> {
+        let of_contents = self
+            .entries
+            .iter()
+            .filter(|entry| entry.kind == "EXTENSION")
+            .map(|entry| entry.tag.as_str());
+        of_contents.chain(self.extensions_created.iter().map(String::as_str)).collect()
     }
 }
 
@@ -205,6 +219,24 @@ pub struct BackupInventory {
 }
 
 impl BackupInventory {
+    /// Of a backup that nobody has read.
+    pub fn unread(path: &Utf8Path) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            format: BackupFormat::Unknown,
+            bytes: 0,
+            bytes_read: 0,
+            sha256: None,
+            created_at: None,
+            sidecar: None,
+            globals: None,
+            databases: Vec::new(),
+            outer_is_sound: true,
+            findings: Vec::new(),
+            identity: Vec::new(),
+        }
+    }
+
     /// The server that was dumped.
     pub fn server_version(&self) -> Option<&PostgresVersion> {
         self.databases
@@ -221,6 +253,21 @@ impl BackupInventory {
             .filter_map(DatabaseDump::needs_major)
             .max()
             .or_else(|| self.sidecar.as_ref()?.server_version.as_ref()?.major())
+    }
+}
+
+impl From<&BackupInventory> for BackupFacts {
+    fn from(inventory: &BackupInventory) -> Self {
+        Self {
+            path: inventory.path.to_string(),
+            picked: None,
+            format: inventory.format.as_str().to_owned(),
+            bytes: inventory.bytes,
+            sha256: inventory.sha256.clone(),
+            created_at: inventory.created_at.clone(),
+            server_version: inventory.server_version().map(ToString::to_string),
+            bytes_read: inventory.bytes_read,
+        }
     }
 }
 

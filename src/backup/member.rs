@@ -115,6 +115,7 @@ fn blank(place: &MemberPlace<'_>, format: DumpFormat) -> DatabaseDump {
         created_at: None,
         roles_named: BTreeSet::new(),
         tablespaces_named: BTreeSet::new(),
+        extensions_created: BTreeSet::new(),
         creates_database: false,
         unclear_for_old_psql: None,
         not_tested: Vec::new(),
@@ -248,6 +249,7 @@ fn from_plain(place: &MemberPlace<'_>, plain: PlainDump) -> DatabaseDump {
     dump.unclear_for_old_psql = plain.first_unclear.map(|unclear| unclear.line);
     dump.tablespaces_named = plain.entries.iter().filter_map(|e| e.tablespace.clone()).collect();
     dump.roles_named = plain.roles_named;
+    dump.extensions_created = plain.extensions_created;
     dump.roles_named.extend(plain.entries.iter().filter_map(|entry| entry.owner.clone()));
     if plain.connects.len() > 1 {
         let message = format!("`{}` holds several databases (pg_dumpall)", place.name);

@@ -7,7 +7,7 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::run::run_scenarios;
-use super::settings::{self, ReportArgs, RunArgs};
+use super::settings::{self, EngineArgs, ReportArgs, RunArgs};
 use super::signals;
 use crate::console::{complain, say};
 use crate::engine::sample;
@@ -84,7 +84,8 @@ pub(super) fn run(command: &DemoCommand) -> ExitCode {
         crate::ephemeral::EngineKind::Docker => EngineChoice::Docker,
         crate::ephemeral::EngineKind::Local => EngineChoice::Local,
     };
-    let args = RunArgs { engine: Some(engine), reports, ..command.args.clone() };
+    let engine = EngineArgs { engine: Some(engine), ..command.args.engine.clone() };
+    let args = RunArgs { engine, reports };
     let code = run_scenarios(&[scenario], &args);
     say(&format!(
         "\nWritten to {folder}/: {}, demo.yaml",

@@ -4,6 +4,7 @@ mod dbbackup;
 mod demo;
 mod generate;
 mod inspect;
+mod plan;
 mod run;
 mod settings;
 mod signals;
@@ -42,6 +43,12 @@ enum Command {
     Validate(validate::ValidateCommand),
     /// Show what is inside a backup. Starts nothing.
     Inspect(inspect::InspectCommand),
+    /// Show what a run would do and take. Starts and pulls nothing.
+    ///
+    /// The backups are read to their last byte, as a run does it. Exit codes: 0 every run could
+    /// start, 64 wrong command line or scenario, else what a run would end with by what is known
+    /// already: 1 the backup is bad, 2 there is no engine, no backup, no database.
+    Plan(plan::PlanCommand),
     /// Make a sample cluster archive on a throwaway server and run a scenario on it.
     Demo(demo::DemoCommand),
     /// Remove what killed runs have left: containers, volumes, processes, folders.
@@ -57,7 +64,7 @@ enum Command {
 impl Command {
     fn may_use_docker(&self) -> bool {
         match self {
-            Self::Run(_) | Self::Verify(_) | Self::Demo(_) | Self::Sweep(_) => true,
+            Self::Run(_) | Self::Verify(_) | Self::Plan(_) | Self::Demo(_) | Self::Sweep(_) => true,
             Self::Validate(_) | Self::Inspect(_) | Self::Generate(_) => false,
         }
     }
@@ -85,6 +92,7 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Command::Verify(command) => verify::run(&command),
         Command::Validate(command) => validate::run(&command),
         Command::Inspect(command) => inspect::run(&command),
+        Command::Plan(command) => plan::run(&command),
         Command::Demo(command) => demo::run(&command),
         Command::Sweep(command) => sweep::run(&command),
         Command::Generate(command) => generate::run(&command),

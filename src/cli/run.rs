@@ -31,13 +31,29 @@ pub(super) struct RunCommand {
 }
 
 pub(super) fn run(command: &RunCommand) -> ExitCode {
-    let files = match scenario_files(&command.scenarios) {
-        Ok(files) => files,
-        Err(message) => {
-            complain(&format!("error: {message}"));
-            return refuse(&command.args.reports, "scenarios", None, message);
+    match load_all(&command.scenarios) {
+        Ok(scenarios) => run_scenarios(&scenarios, &command.args),
+        Err(Refusal { name, file, message }) => {
+            refuse(&command.args.reports, &name, file.as_deref(), message)
         }
+    }
+}
+
+/// Why nothing starts; a person has been told already.
+pub(super) struct Refusal {
+    /// The scenario that is to blame, else what comes nearest.
+    name: String,
+    file: Option<Utf8PathBuf>,
+    message: String,
+}
+
+/// Loads every scenario at these paths, and complains about each that is wrong.
+pub(super) fn load_all(paths: &[Utf8PathBuf]) -> Result<Vec<Scenario>, Refusal> {
+    let refused = |name: &str, message: String| {
+        complain(&format!("error: {message}"));
+        Refusal { name: name.to_owned(), file: None, message }
     };
+    let files = scenario_files(paths).map_err(|message| refused("scenarios", message))?;
     let mut scenarios = Vec::new();
     let mut wrong = None;
     for file in &files {
@@ -50,18 +66,13 @@ pub(super) fn run(command: &RunCommand) -> ExitCode {
         }
     }
     if let Some((file, error)) = wrong {
-        return refuse(
-            &command.args.reports,
-            file.file_stem().unwrap_or("scenario"),
-            Some(&file),
-            words(&error),
-        );
+        let name = file.file_stem().unwrap_or("scenario").to_owned();
+        return Err(Refusal { name, file: Some(file), message: words(&error) });
     }
     if let Some((twin, message)) = twins(&scenarios) {
-        complain(&format!("error: {message}"));
-        return refuse(&command.args.reports, &twin, None, message);
+        return Err(refused(&twin, message));
     }
-    run_scenarios(&scenarios, &command.args)
+    Ok(scenarios)
 }
 
 fn words(error: &ScenarioError) -> String {

@@ -16,6 +16,16 @@ use crate::scenario::{EngineChoice, PullPolicy};
 /// How to run, whatever is run.
 #[derive(Debug, Clone, Args)]
 pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) engine: EngineArgs,
+
+    #[command(flatten)]
+    pub(super) reports: ReportArgs,
+}
+
+/// What to restore with.
+#[derive(Debug, Clone, Args)]
+pub(super) struct EngineArgs {
     /// Engine of the throwaway server.
     #[arg(long, env = "PGDRILL_ENGINE", value_enum, value_name = "ENGINE")]
     pub(super) engine: Option<EngineChoice>,
@@ -40,9 +50,6 @@ pub(super) struct RunArgs {
     /// Parallel jobs of one `pg_restore` [default: number of cores, at most 4].
     #[arg(long, env = "PGDRILL_JOBS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(super) jobs: Option<u16>,
-
-    #[command(flatten)]
-    pub(super) reports: ReportArgs,
 }
 
 /// Where results go.
@@ -68,6 +75,12 @@ impl ReportArgs {
 }
 
 impl RunArgs {
+    pub(super) fn options(&self) -> RunOptions {
+        self.engine.options()
+    }
+}
+
+impl EngineArgs {
     pub(super) fn options(&self) -> RunOptions {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         RunOptions {

@@ -34,6 +34,10 @@ impl Style {
         if self.coloured { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
+    pub(super) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
     fn good(self, text: &str) -> String {
         self.paint("32", text)
     }
@@ -85,7 +89,7 @@ pub async fn show(mut events: UnboundedReceiver<RunEvent>, style: Style, choice:
 fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<String> {
     Some(match event {
         RunEvent::ScenarioStarted { name, backup } => {
-            format!("{} {backup}", style.paint("1", name))
+            format!("{} {backup}", style.bold(name))
         }
         RunEvent::PreflightChecked { item, passed, detail } => {
             let name = match item {
@@ -192,7 +196,7 @@ fn verdict_line(judgement: Judgement, (restored, total): (usize, usize), style: 
     }
 }
 
-fn describe_finding(finding: &Finding, style: Style) -> String {
+pub(super) fn describe_finding(finding: &Finding, style: Style) -> String {
     let mark = match finding.class {
         FindingClass::Backup => style.bad("[FAIL]"),
         FindingClass::Environment | FindingClass::Scenario | FindingClass::Internal => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::ephemeral::{DiskUse, Held, HeldLimit, LimitKey, Pressure};
 use crate::finding::{Finding, FindingCode};
+use crate::outcome::LimitFacts;
 use crate::text::{ByteCount, duration};
 
 /// What must stay free on the disk below the sandbox: others need it too.
@@ -102,6 +103,20 @@ impl Bounds {
         ));
         Some(finding)
     }
+}
+
+/// A limit in the report's words.
+pub(super) fn limit_facts(limit: &HeldLimit) -> LimitFacts {
+    let held = match limit.held {
+        Held::Enforced => "enforced",
+        Held::Watched => "watched",
+    };
+    let (value, unit) = match limit.key {
+        LimitKey::Memory | LimitKey::Shm | LimitKey::Disk => (limit.value, "bytes"),
+        LimitKey::NanoCpus => (limit.value / 1_000_000, "millicores"),
+        LimitKey::Pids => (limit.value, "processes"),
+    };
+    LimitFacts { key: limit.key.as_str(), value, unit, held }
 }
 
 /// The machine itself has hardly any memory left.

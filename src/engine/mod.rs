@@ -9,10 +9,15 @@ mod compare;
 mod diagnosis;
 mod globals;
 mod limits;
+mod outlook;
+mod preflight;
 mod programs;
+mod read;
 mod restore;
 pub mod sample;
 mod scenario_run;
 mod watch;
 
+pub use outlook::look;
+pub use read::read_backup;
 pub use scenario_run::{RunOptions, run_scenario};

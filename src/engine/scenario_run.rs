@@ -2,6 +2,7 @@
 
 mod databases;
 mod end;
+mod image;
 mod reading;
 mod server;
 
@@ -229,6 +230,7 @@ impl<'a> ScenarioRun<'a> {
         self.enter_phase("start");
         let (selected, bootstrap) = self.start(plan).await?;
         let mut cluster = self.take_cluster(&selected, plan, &bootstrap).await?;
+        self.judge_image(&mut cluster, inventory).await?;
         let restored = self.restore_all(&mut cluster, inventory, plan, &bootstrap).await;
         if let Err(error) = restored {
             // Said already where it ended the restore of a database.

@@ -14,6 +14,7 @@ mod endpoint;
 mod error;
 pub mod ledger;
 mod local;
+mod look;
 mod owner;
 mod relay;
 mod sandbox;
@@ -22,6 +23,7 @@ pub mod sweep;
 
 pub use endpoint::{EndpointError, settle as settle_docker_endpoint};
 pub use error::EphemeralError;
+pub use look::{Looked, look};
 pub use sandbox::{
     DiskUse, EngineKind, Held, HeldLimit, Isolation, LimitKey, Pressure, Removal, SandboxIdentity,
     SeenProcess,

@@ -54,6 +54,16 @@ enum Means {
     Local { binaries: Binaries, trust_dump: bool },
 }
 
+impl Selected {
+    /// The version of local programs.
+    pub(super) fn local_version(&self) -> Option<&str> {
+        match &self.means {
+            Means::Docker { .. } => None,
+            Means::Local { binaries, .. } => Some(&binaries.version),
+        }
+    }
+}
+
 /// What a server is started with.
 #[derive(Debug, Clone)]
 pub(crate) struct StartRequest {
@@ -87,13 +97,15 @@ pub async fn select(request: &EngineRequest) -> Result<Selected, EphemeralError>
                 };
             match local_engine(request, &format!("Docker cannot: {error}")) {
                 Ok(selected) => Ok(selected),
-                Err(local) => Err(EphemeralError::NoEngine {
-                    docker: Box::new(error),
-                    local: Box::new(local),
-                }),
+                Err(local) => Err(neither(error, local)),
             }
         }
     }
+}
+
+/// No engine can run, for these two reasons.
+pub(super) fn neither(docker: EphemeralError, local: EphemeralError) -> EphemeralError {
+    EphemeralError::NoEngine { docker: Box::new(docker), local: Box::new(local) }
 }
 
 async fn docker_engine(request: &EngineRequest, reason: &str) -> Result<Selected, EphemeralError> {
@@ -117,7 +129,7 @@ async fn docker_engine(request: &EngineRequest, reason: &str) -> Result<Selected
 }
 
 /// The image for the major version that is needed.
-fn image_reference(request: &EngineRequest) -> Result<String, EphemeralError> {
+pub(super) fn image_reference(request: &EngineRequest) -> Result<String, EphemeralError> {
     let major = request.major.to_string();
     match &request.image {
         None => Ok(DEFAULT_IMAGE.replace("{major}", &major)),
@@ -146,7 +158,10 @@ async fn pulled(daemon: &Daemon, reference: &str, is_there: bool) -> Result<Imag
         .ok_or_else(|| not_pulled("it is not there after the pull".to_owned()))
 }
 
-fn local_engine(request: &EngineRequest, reason: &str) -> Result<Selected, EphemeralError> {
+pub(super) fn local_engine(
+    request: &EngineRequest,
+    reason: &str,
+) -> Result<Selected, EphemeralError> {
     let binaries = local::find_binaries(request.pg_bindir.as_deref(), request.major)?;
     local::check_account()?;
     let namespaced = match local::namespaces_allowed() {

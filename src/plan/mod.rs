@@ -1,12 +1,25 @@
 //! Scenario × backup → plan: which databases, in which order, on which server. Pure.
 
+mod estimate;
+pub mod images;
+mod locale;
+mod report;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use glob::Pattern;
 
 use crate::backup::BackupInventory;
-use crate::finding::{Finding, FindingCode};
+use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::scenario::Scenario;
+
+pub use locale::LocaleWish;
+pub use report::{
+    DatabasePlan, EngineOutlook, EstimateFacts, PLAN_SCHEMA, PlanReport, PlannedCheck, PlannedStep,
+    Prospect, ScenarioPlan,
+};
 
 /// The server's major version where neither backup nor scenario names one.
 pub const DEFAULT_MAJOR: u32 = 17;
@@ -16,6 +29,10 @@ pub const DEFAULT_MAJOR: u32 = 17;
 pub struct RestorePlan {
     /// Indices into [`BackupInventory::databases`], in the archive's order.
     pub databases: Vec<usize>,
+    /// Those of them whose dumps are sound: what reading has found out needs no server.
+    pub sound: Vec<usize>,
+    /// Whether there is anything to start a server for.
+    pub starts: bool,
     /// Indices of the databases that the scenario leaves out.
     pub excluded: Vec<usize>,
     /// The server's major version.
@@ -62,6 +79,12 @@ pub fn build(scenario: &Scenario, inventory: &BackupInventory) -> RestorePlan {
         space_bytes: 0,
         not_tested: Vec::new(),
         findings: Vec::new(),
+        sound: databases
+            .iter()
+            .copied()
+            .filter(|&index| is_sound(&inventory.databases[index].findings))
+            .collect(),
+        starts: false,
         databases,
         excluded,
     };
@@ -79,7 +102,23 @@ pub fn build(scenario: &Scenario, inventory: &BackupInventory) -> RestorePlan {
     }
     space(&mut plan, inventory);
     not_tested(&mut plan, scenario, inventory);
+    plan.starts = plan.findings.is_empty()
+        && inventory.outer_is_sound
+        && !plan.sound.is_empty()
+        && !is_tampered(inventory);
     plan
+}
+
+/// Who changed the globals may have changed anything.
+fn is_tampered(inventory: &BackupInventory) -> bool {
+    let of_globals = inventory.globals.iter().flat_map(|globals| &globals.findings);
+    of_globals
+        .into_iter()
+        .any(|found| matches!(found.code, FindingCode::UnsafeStatement | FindingCode::MetaCommand))
+}
+
+fn is_sound(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.class == FindingClass::Notice)
 }
 
 fn placeholders(plan: &mut RestorePlan, inventory: &BackupInventory) {

@@ -10,4 +10,4 @@ mod session;
 pub mod sqlstate;
 
 pub(crate) use log::{LogReader, ServerMessage};
-pub(crate) use session::{Session, SessionError, reader_options, superuser_options};
+pub(crate) use session::{ServerError, Session, SessionError, reader_options, superuser_options};

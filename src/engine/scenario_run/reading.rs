@@ -4,43 +4,28 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use camino::Utf8Path;
-
 use super::{Ended, ScenarioRun};
-use crate::backup::{self, BackupInventory, Several};
+use crate::backup::BackupInventory;
+use crate::engine;
 use crate::event::{Preflight, RunEvent};
 use crate::finding::{Finding, FindingClass, FindingCode};
-use crate::outcome::{
-    BackupFacts, DatabaseOutcome, DatabaseProgress, DatabaseReport, judge_database,
-};
+use crate::outcome::{DatabaseOutcome, DatabaseProgress, DatabaseReport, judge_database};
 use crate::plan::{self, RestorePlan};
-use crate::scenario::Pick;
 use crate::text::{ByteCount, counted};
-
-/// How long a backup that seems to end too early gets to show that it is still being written.
-const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 impl ScenarioRun<'_> {
     pub(super) async fn read_backup(&mut self) -> Result<Arc<BackupInventory>, Ended> {
-        let (events, choice) = (self.events.clone(), self.scenario.backup.clone());
-        let beside =
-            self.scenario.file.as_ref().and_then(|file| file.parent()).map(Utf8Path::to_path_buf);
-        let several = match choice.pick {
-            Some(Pick::Newest) => Several::Newest,
-            None => Several::Refuse,
-        };
+        let (events, scenario) = (self.events.clone(), self.scenario.clone());
         let read = tokio::task::spawn_blocking(move || {
-            let chosen = backup::choose(&choice.path, beside.as_deref(), several)?;
             let mut last = Instant::now();
-            let inventory = backup::inspect(&chosen.path, &mut |done, total| {
+            engine::read_backup(&scenario, &mut |done, total| {
                 if last.elapsed() > Duration::from_millis(200) {
                     last = Instant::now();
                     events.send(RunEvent::BackupReading { done, total });
                 }
-            });
-            Ok::<_, Box<Finding>>((inventory, chosen.picked))
+            })
         });
-        let (mut inventory, picked) = match read.await {
+        let (inventory, facts) = match read.await {
             Ok(Ok(read)) => read,
             Ok(Err(finding)) => {
                 self.find(*finding);
@@ -48,24 +33,8 @@ impl ScenarioRun<'_> {
             }
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
-        if backup::looks_cut(&inventory) {
-            tokio::time::sleep(SECOND_LOOK).await;
-            backup::take_back_if_changed(&mut inventory);
-        }
-        if let Some(pin) = &self.scenario.backup.sha256 {
-            inventory.findings.extend(backup::compare_pin(&inventory, pin));
-        }
         let inventory = Arc::new(inventory);
-        self.report.backup = BackupFacts {
-            path: inventory.path.to_string(),
-            picked,
-            format: inventory.format.as_str().to_owned(),
-            bytes: inventory.bytes,
-            sha256: inventory.sha256.clone(),
-            created_at: inventory.created_at.clone(),
-            server_version: inventory.server_version().map(ToString::to_string),
-            bytes_read: inventory.bytes_read,
-        };
+        self.report.backup = facts;
         self.inventory = Some(Arc::clone(&inventory));
         self.take_inventory(&inventory);
         Ok(inventory)
@@ -156,32 +125,16 @@ impl ScenarioRun<'_> {
     pub(super) fn plan(&mut self, inventory: &BackupInventory) -> Result<RestorePlan, Ended> {
         let plan = plan::build(self.scenario, inventory);
         self.report.not_tested.extend(plan.not_tested.iter().cloned());
-        let impossible = !plan.findings.is_empty();
         for finding in plan.findings.clone() {
             self.find(finding);
         }
-        // Who changed the globals may have changed anything.
-        let tampered =
-            inventory.globals.iter().flat_map(|globals| &globals.findings).any(|found| {
-                matches!(found.code, FindingCode::UnsafeStatement | FindingCode::MetaCommand)
-            });
-        let unusable = !inventory.outer_is_sound || inventory.databases.is_empty();
-        if impossible || tampered || unusable {
+        if !plan.starts {
             return Err(Ended);
         }
-        // What reading has already found out needs no server.
-        let worth: Vec<usize> = plan
-            .databases
-            .iter()
-            .copied()
-            .filter(|&index| is_sound(&inventory.databases[index].findings))
-            .collect();
-        if worth.is_empty() {
-            return Err(Ended);
-        }
-        let weights = worth.iter().map(|&index| inventory.databases[index].archive_bytes).collect();
+        let weights =
+            plan.sound.iter().map(|&index| inventory.databases[index].archive_bytes).collect();
         self.events.send(RunEvent::Weighed { weights });
-        self.plan_positions = worth;
+        self.plan_positions.clone_from(&plan.sound);
         Ok(plan)
     }
 }

@@ -6,17 +6,16 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Ended, ScenarioRun};
 use crate::engine::cluster::{Cluster, random_role};
-use crate::engine::limits::Bounds;
+use crate::engine::limits::{Bounds, limit_facts};
+use crate::engine::outlook;
 use crate::engine::watch::Watch;
 use crate::ephemeral::ledger::Ledger;
-use crate::ephemeral::{
-    self, EngineRequest, Held, HeldLimit, Isolation, LimitKey, Selected, StartRequest,
-};
+use crate::ephemeral::{self, Isolation, Selected, StartRequest};
 use crate::event::{Preflight, RunEvent};
 use crate::finding::{Finding, FindingCode};
-use crate::outcome::{DiskFacts, EngineFacts, IsolationFacts, LimitFacts};
+use crate::outcome::{DiskFacts, EngineFacts, IsolationFacts};
 use crate::plan::RestorePlan;
-use crate::scenario::{ImageChoice, IsolationDemand};
+use crate::scenario::IsolationDemand;
 use crate::text::ByteCount;
 
 /// How long a killed run's things may stay before anybody may remove them, beyond the time that the
@@ -28,22 +27,7 @@ const EXPIRY: SignedDuration = SignedDuration::from_hours(24);
 
 impl ScenarioRun<'_> {
     pub(super) async fn start(&mut self, plan: &RestorePlan) -> Result<(Selected, String), Ended> {
-        let engine = self.options.engine.or(self.scenario.sandbox.engine);
-        let request = EngineRequest {
-            choice: engine.unwrap_or_default(),
-            image: self
-                .options
-                .image
-                .clone()
-                .map(ImageChoice::Template)
-                .or_else(|| self.scenario.postgres.image.clone()),
-            pull: self.options.pull.or(self.scenario.sandbox.pull).unwrap_or_default(),
-            major: plan.major,
-            pg_bindir: self.options.pg_bindir.clone(),
-            trust_dump: self.options.trust_dump
-                || self.scenario.sandbox.isolation == Some(IsolationDemand::Trusted),
-            limits: self.scenario.sandbox.limits,
-        };
+        let request = outlook::request(self.scenario, self.options, plan.major);
         let selected = match ephemeral::select(&request).await {
             Ok(selected) => selected,
             Err(error) => {
@@ -269,17 +253,4 @@ impl ScenarioRun<'_> {
             );
         }
     }
-}
-
-fn limit_facts(limit: &HeldLimit) -> LimitFacts {
-    let held = match limit.held {
-        Held::Enforced => "enforced",
-        Held::Watched => "watched",
-    };
-    let (value, unit) = match limit.key {
-        LimitKey::Memory | LimitKey::Shm | LimitKey::Disk => (limit.value, "bytes"),
-        LimitKey::NanoCpus => (limit.value / 1_000_000, "millicores"),
-        LimitKey::Pids => (limit.value, "processes"),
-    };
-    LimitFacts { key: limit.key.as_str(), value, unit, held }
 }

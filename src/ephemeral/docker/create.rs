@@ -14,7 +14,7 @@ use crate::ephemeral::daemon::{
     Daemon, Image, LABEL_EXPIRES, LABEL_OWNER, LABEL_RUN, LABEL_SCENARIO, LABEL_TOOL,
 };
 use crate::ephemeral::ledger::{Entry, Ledger, Owner, Resource};
-use crate::ephemeral::sandbox::Sandbox as _;
+use crate::ephemeral::sandbox::{Held, HeldLimit, LimitKey, Sandbox as _};
 use crate::ephemeral::select::{SERVER_SCRIPT, StartRequest};
 use crate::scenario::Limits;
 use crate::text::ByteCount;
@@ -138,6 +138,26 @@ impl Bounds {
             shm: limits.shm.map_or(SHM_BYTES, bytes),
         }
     }
+
+    /// What the kernel holds of it.
+    pub(super) fn held(&self) -> Vec<HeldLimit> {
+        let enforced = |key, value| HeldLimit { key, value, held: Held::Enforced };
+        let count = |count: i64| u64::try_from(count).unwrap_or_default();
+        let mut limits = Vec::new();
+        limits.extend(self.memory.map(|bytes| enforced(LimitKey::Memory, count(bytes))));
+        limits.extend(self.nano_cpus.map(|nano| enforced(LimitKey::NanoCpus, count(nano))));
+        limits.push(enforced(LimitKey::Pids, count(self.pids)));
+        limits.push(enforced(LimitKey::Shm, count(self.shm)));
+        limits
+    }
+}
+
+/// The limits that a container would get on a machine with that much memory.
+pub(in crate::ephemeral) fn limits_of(
+    limits: &Limits,
+    machine_bytes: Option<i64>,
+) -> Vec<HeldLimit> {
+    Bounds::of(limits, machine_bytes).held()
 }
 
 /// What testcontainers has no word for.

@@ -14,15 +14,15 @@ use testcontainers::{ContainerAsync, GenericImage};
 use tokio::sync::Mutex;
 
 use self::create::Bounds;
-pub(super) use self::create::{name_and_tag, start};
+pub(super) use self::create::{limits_of, name_and_tag, start};
 use self::pressure::Probe;
 use super::EphemeralError;
 use super::daemon::Daemon;
 use super::ledger::Receipt;
 use super::relay;
 use super::sandbox::{
-    BoxFuture, ByteStream, DiskUse, EngineKind, Exec, ExecCommand, Held, HeldLimit, Isolation,
-    LimitKey, Pressure, Removal, Sandbox, SandboxIdentity, SandboxState, SeenProcess,
+    BoxFuture, ByteStream, DiskUse, EngineKind, Exec, ExecCommand, HeldLimit, Isolation, Pressure,
+    Removal, Sandbox, SandboxIdentity, SandboxState, SeenProcess,
 };
 
 /// Writable in every image, and in the container's own layer: nothing outside is touched.
@@ -77,14 +77,7 @@ impl Sandbox for DockerSandbox {
     }
 
     fn limits(&self) -> Vec<HeldLimit> {
-        let enforced = |key, value| HeldLimit { key, value, held: Held::Enforced };
-        let bytes = |count: i64| u64::try_from(count).unwrap_or_default();
-        let mut limits = Vec::new();
-        limits.extend(self.bounds.memory.map(|count| enforced(LimitKey::Memory, bytes(count))));
-        limits.extend(self.bounds.nano_cpus.map(|nano| enforced(LimitKey::NanoCpus, bytes(nano))));
-        limits.push(enforced(LimitKey::Pids, bytes(self.bounds.pids)));
-        limits.push(enforced(LimitKey::Shm, bytes(self.bounds.shm)));
-        limits
+        self.bounds.held()
     }
 
     fn pressure(&self) -> BoxFuture<'_, Pressure> {

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use super::account::Account;
 use super::binaries::visible_folders;
-use crate::ephemeral::{EphemeralError, ExecCommand};
+use crate::ephemeral::{EphemeralError, ExecCommand, Held, HeldLimit, LimitKey};
 use crate::scenario::Limits;
 
 /// Builds the root and starts the server; see there.
@@ -52,6 +52,20 @@ impl Bounds {
             shm: limits.shm.map_or(1024 * 1024 * 1024, |bytes| bytes.0),
         }
     }
+
+    /// What the kernel holds of it: without namespaces, nothing.
+    pub(super) fn held(&self, namespaced: bool) -> Vec<HeldLimit> {
+        if !namespaced {
+            return Vec::new();
+        }
+        let enforced = |key, value| HeldLimit { key, value, held: Held::Enforced };
+        vec![enforced(LimitKey::Pids, self.pids), enforced(LimitKey::Shm, self.shm)]
+    }
+}
+
+/// The limits that a sandbox of this machine would hold.
+pub(crate) fn limits_of(limits: &Limits, namespaced: bool) -> Vec<HeldLimit> {
+    Bounds::of(limits).held(namespaced)
 }
 
 /// The open namespaces of a sandbox. Held open, because a process number may be given to another

@@ -25,13 +25,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub(crate) use self::binaries::{Binaries, find_binaries};
+pub(crate) use self::command::limits_of;
 use self::command::{Namespaces, Plan};
 use self::first::FirstProcess;
 use self::removal::Remains;
 pub(crate) use self::removal::{find_folders, sweep_local};
 pub(crate) use self::start::{LocalSpec, check_account, namespaces_allowed, start};
 use super::ledger::Receipt;
-use super::sandbox::{BoxFuture, ByteStream, DiskUse, Held, HeldLimit, LimitKey, Pressure};
+use super::sandbox::{BoxFuture, ByteStream, DiskUse, HeldLimit, Pressure};
 use super::{
     EngineKind, EphemeralError, Exec, ExecCommand, Isolation, Removal, Sandbox, SandboxIdentity,
     SandboxState, SeenProcess,
@@ -125,12 +126,7 @@ impl Sandbox for LocalSandbox {
     }
 
     fn limits(&self) -> Vec<HeldLimit> {
-        if !self.plan.namespaced {
-            return Vec::new();
-        }
-        let enforced = |key, value| HeldLimit { key, value, held: Held::Enforced };
-        let bounds = self.plan.bounds;
-        vec![enforced(LimitKey::Pids, bounds.pids), enforced(LimitKey::Shm, bounds.shm)]
+        self.plan.bounds.held(self.plan.namespaced)
     }
 
     fn pressure(&self) -> BoxFuture<'_, Pressure> {
