@@ -148,6 +148,11 @@ impl Cluster {
         self.server_version.major().unwrap_or(0)
     }
 
+    /// Whether a program inside complained that no process can be made.
+    pub(super) async fn complains_of_forks(&self) -> bool {
+        self.log.complains_of_forks(&self.admin).await.unwrap_or(false)
+    }
+
     /// What a dump has changed of what belongs to us, one phrase each.
     pub(super) async fn alterations(
         &self,

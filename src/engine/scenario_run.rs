@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::checks;
+use super::cluster::Cluster;
 use super::limits::{self, Bounds};
 use super::watch::Watch;
 use crate::backup::BackupInventory;
@@ -104,6 +105,8 @@ struct ScenarioRun<'a> {
     reached: Option<oneshot::Sender<Finding>>,
     watch: Option<Watch>,
     bounds: Option<Bounds>,
+    /// The sandbox has refused a process, and that has been said.
+    has_refused: bool,
     /// Databases that have been restored, with their numbers.
     restored: Vec<DatabaseIdentity>,
     /// Entries of the tables of contents that nobody looked up, by kind.
@@ -133,6 +136,7 @@ impl<'a> ScenarioRun<'a> {
             reached: None,
             watch: None,
             bounds: None,
+            has_refused: false,
             restored: Vec::new(),
             not_compared: BTreeMap::new(),
             report: ScenarioReport {
@@ -254,7 +258,9 @@ impl<'a> ScenarioRun<'a> {
         )
         .await;
         self.report.checks = reports;
-        for finding in self.strain(before).await {
+        let mut strain = self.strain(before).await;
+        strain.extend(self.refusal(&cluster).await);
+        for finding in strain {
             self.find(finding);
         }
         if let Err(error) = checked {
@@ -288,6 +294,17 @@ impl<'a> ScenarioRun<'a> {
             (Some(watch), Some(bounds)) => bounds.judge(watch.since(before).await),
             _ => Vec::new(),
         }
+    }
+
+    /// The limit on processes, if that was reached and nothing has said so yet. Programs that fail
+    /// for want of processes end within moments: a look at how many there are may come too late,
+    /// what they have complained stays.
+    async fn refusal(&mut self, cluster: &Cluster) -> Option<Finding> {
+        if self.has_refused || !cluster.complains_of_forks().await {
+            return None;
+        }
+        self.has_refused = true;
+        self.bounds.as_ref().map(Bounds::forks_refused)
     }
 
     fn ephemeral(&mut self, error: &EphemeralError) {

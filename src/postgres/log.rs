@@ -12,6 +12,12 @@ const CHUNK_BYTES: i64 = 4 * 1024 * 1024;
 /// Read for one database; a million errors say no more than the first ten thousand.
 const LIMIT_BYTES: i64 = 64 * 1024 * 1024;
 
+/// What shells say (dash, bash, busybox), and what the C library makes of EAGAIN.
+const FORKS: &str = "select position('annot fork'::bytea in words) > 0 \
+    or position('an''t fork'::bytea in words) > 0 \
+    or position('Resource temporarily unavailable'::bytea in words) > 0 \
+    from pg_read_binary_file($1, 0, $2, true) words";
+
 /// Errors with the same code and text, counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerMessage {
@@ -74,6 +80,14 @@ impl LogReader {
             tokio::time::sleep(std::time::Duration::from_millis(5 + u64::from(attempt))).await;
         }
         Err(SessionError::Lost(format!("the server's log `{}` stopped growing", self.path)))
+    }
+
+    /// Whether a program that the server has started, or the server itself, complained that no
+    /// process can be made. Their words do not go through the server's log but beside it.
+    pub(crate) async fn complains_of_forks(&self, session: &Session) -> Result<bool, SessionError> {
+        let beside = self.path.replace(".csv", ".log");
+        let rows = session.query(FORKS, &[&beside, &CHUNK_BYTES]).await?;
+        Ok(rows.first().and_then(|row| row.get(0)).unwrap_or(false))
     }
 
     async fn skip_to_end(&mut self, session: &Session) -> Result<(), SessionError> {

@@ -119,7 +119,8 @@ impl ScenarioRun<'_> {
                 }
             };
             let compared = self.look(restore, dump, &mut findings).await;
-            let strain = self.strain(before).await;
+            let mut strain = self.strain(before).await;
+            strain.extend(self.refusal(restore.cluster).await);
             findings.extend(strain.into_iter().map(|found| found.in_database(dump.name.clone())));
             match compared {
                 Ok(facts) => self.database_done(index, started, facts, findings),
