@@ -8,7 +8,6 @@ use super::settings::{self, EngineArgs};
 use crate::backup::BackupInventory;
 use crate::console::{self, complain, say};
 use crate::engine::{self, RunOptions};
-use crate::finding::Finding;
 use crate::outcome::{BackupFacts, ExitCode};
 use crate::plan::{self, PLAN_SCHEMA, PlanReport, ScenarioPlan};
 use crate::scenario::Scenario;
@@ -75,11 +74,7 @@ async fn plan_of(scenario: &Scenario, options: &RunOptions) -> ScenarioPlan {
     };
     let plan = plan::build(scenario, &inventory);
     let engine = if plan.starts {
-        Some(engine::look(scenario, options, plan.major).await.map_err(|error| {
-            let mut finding = Finding::new(error.code(), error.to_string());
-            finding.cause = error.cause();
-            finding
-        }))
+        Some(engine::look(scenario, options, plan.major).await.map_err(|error| error.finding()))
     } else {
         None
     };

@@ -325,11 +325,6 @@ impl<'a> ScenarioRun<'a> {
             }
             _ => {}
         }
-        let mut finding = Finding::new(error.code(), error.to_string());
-        finding.cause = error.cause().map(|cause| crate::text::one_line(&cause, 1_000));
-        match error.next_step() {
-            Some(step) => finding.first_try(step),
-            None => finding,
-        }
+        error.finding()
     }
 }

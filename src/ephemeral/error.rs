@@ -197,6 +197,16 @@ impl EphemeralError {
         }
     }
 
+    /// The finding that this error becomes.
+    pub fn finding(&self) -> crate::finding::Finding {
+        let mut finding = crate::finding::Finding::new(self.code(), self.to_string());
+        finding.cause = self.cause().map(|cause| crate::text::one_line(&cause, 1_000));
+        match self.next_step() {
+            Some(step) => finding.first_try(step),
+            None => finding,
+        }
+    }
+
     /// The finding's code that this error becomes.
     pub fn code(&self) -> crate::finding::FindingCode {
         use crate::finding::FindingCode as Code;
