@@ -1,5 +1,10 @@
 //! The shipped scenarios do what they say, on the archive that `pgdrill demo` makes.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test may fail, and shows its plans"
+)]
 
 mod support;
 
@@ -38,23 +43,48 @@ fn backups(bench: &Bench) -> PathBuf {
     folder
 }
 
-/// Runs a shipped scenario from a folder that is not the project's.
-fn run(bench: &Bench, backups: &Path, name: &str) -> Ran {
+/// What a shipped scenario finds in its environment.
+fn variables(backups: &Path, name: &str) -> Vec<(&'static str, String)> {
     let archive = backups.join(ARCHIVE);
     let sha256 = Sha256::digest(fs::read(&archive).unwrap());
     let sha256 = sha256.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-    let file = shipped(name);
     let mut variables = vec![
-        ("PGDRILL_BACKUPS", backups.to_str().unwrap()),
-        ("BACKUP", archive.to_str().unwrap()),
-        ("BACKUP_SHA256", &sha256),
+        ("PGDRILL_BACKUPS", backups.to_str().unwrap().to_owned()),
+        ("BACKUP", archive.to_str().unwrap().to_owned()),
+        ("BACKUP_SHA256", sha256),
+        ("PG15_IMAGE", image(15)),
+        ("PG17_IMAGE", image(17)),
     ];
-    let images = (image(15), image(17));
-    variables.extend([("PG15_IMAGE", images.0.as_str()), ("PG17_IMAGE", &images.1)]);
     if name == "pinned-images.yaml" {
-        variables.push(("PGDRILL_IMAGE", ""));
+        variables.push(("PGDRILL_IMAGE", String::new()));
     }
-    bench.run_with(&["run", file.to_str().unwrap()], &variables)
+    variables
+}
+
+/// Runs a shipped scenario from a folder that is not the project's.
+fn run(bench: &Bench, backups: &Path, name: &str) -> Ran {
+    let variables = variables(backups, name);
+    let variables: Vec<(&str, &str)> =
+        variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    bench.run_with(&["run", shipped(name).to_str().unwrap()], &variables)
+}
+
+/// Plans it, and says what `pgdrill plan` prints.
+fn plan(bench: &Bench, backups: &Path, name: &str) -> String {
+    let mut command = bench.command();
+    command.arg("plan").arg(shipped(name));
+    for (name, value) in variables(backups, name) {
+        if value.is_empty() {
+            command.env_remove(name)
+        } else {
+            command.env(name, value)
+        };
+    }
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{name}: {text}{words}");
+    text
 }
 
 #[test]
@@ -70,6 +100,11 @@ fn every_shipped_scenario_does_what_it_says() {
         ("pinned-images.yaml", "restorable", 6),
         ("damaged-archive.yaml", "not_restorable", 0),
     ] {
+        // Seen with `cargo nextest run --test shipped --success-output final`.
+        let planned = plan(&bench, &backups, name);
+        println!("{planned}");
+        let stem = name.trim_end_matches(".yaml");
+        assert!(planned.contains(stem), "{planned}");
         let ran = run(&bench, &backups, name);
         assert_eq!(ran.code, Some(0), "{name}: {}", ran.text());
         assert_eq!(ran.verdict(), verdict, "{name}: {}", ran.text());
