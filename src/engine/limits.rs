@@ -74,6 +74,11 @@ impl Bounds {
         .because(format!("`sandbox.pids` is {limit}"))
     }
 
+    /// Whether the scenario bounds the disk.
+    pub(super) fn bounds_disk(&self) -> bool {
+        self.disk.is_some()
+    }
+
     /// Whether too much of the disk is taken.
     pub(super) fn judge_disk(&self, disk: DiskUse) -> Option<Finding> {
         if let (Some(limit), Some(used)) = (self.disk, disk.used)

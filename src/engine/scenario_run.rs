@@ -247,17 +247,16 @@ impl<'a> ScenarioRun<'a> {
             return Err(Ended);
         }
         self.enter_phase("checks");
-        let mut reports = Vec::new();
         let before = self.pressure().await;
         let checked = checks::run(
             &cluster,
             &self.scenario.checks,
             &self.report.databases,
             self.events,
-            &mut reports,
+            // Directly: a limit that ends the work loses none that has been asked.
+            &mut self.report.checks,
         )
         .await;
-        self.report.checks = reports;
         let mut strain = self.strain(before).await;
         strain.extend(self.refusal(&cluster).await);
         for finding in strain {
@@ -290,10 +289,13 @@ impl<'a> ScenarioRun<'a> {
 
     /// What has been reached since.
     async fn strain(&self, before: Option<Pressure>) -> Vec<Finding> {
-        match (&self.watch, &self.bounds) {
-            (Some(watch), Some(bounds)) => bounds.judge(watch.since(before).await),
-            _ => Vec::new(),
+        let (Some(watch), Some(bounds)) = (&self.watch, &self.bounds) else { return Vec::new() };
+        let mut reached = bounds.judge(watch.since(before).await);
+        // Between two looks of the watch a limit may have been passed.
+        if bounds.bounds_disk() {
+            reached.extend(bounds.judge_disk(watch.disk().await));
         }
+        reached
     }
 
     /// The limit on processes, if that was reached and nothing has said so yet. Programs that fail

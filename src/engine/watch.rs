@@ -10,15 +10,17 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::limits::{self, Bounds};
-use crate::ephemeral::{Pressure, Sandbox, SeenProcess};
+use crate::ephemeral::{DiskUse, Pressure, Sandbox, SeenProcess};
 use crate::finding::Finding;
 
 /// How often limits are looked at: a program that eats memory takes gigabytes in a second.
 const INTERVAL: Duration = Duration::from_millis(250);
 /// How often the disk is, at most.
 const DISK_INTERVAL: Duration = Duration::from_secs(1);
-/// A look at the disk may take this part of the time: a large cluster has many files.
-const DISK_SHARE: u32 = 10;
+/// A look at the disk may take a third of the time, as a large cluster has many files, ...
+const DISK_SHARE: u32 = 2;
+/// ... but on a machine that is too slow for that there is one in so many seconds all the same.
+const DISK_INTERVAL_MOST: Duration = Duration::from_secs(5);
 /// Names of programs kept.
 const NAMES: usize = 20;
 
@@ -75,9 +77,16 @@ impl Watch {
         self.sandbox.pressure().await
     }
 
+    /// What the sandbox takes of its disk now.
+    pub(super) async fn disk(&self) -> DiskUse {
+        let disk = self.sandbox.disk().await;
+        self.seen.measure(disk.used);
+        disk
+    }
+
     /// The most bytes that were seen in use.
     pub(super) async fn peak_bytes(&self) -> Option<u64> {
-        self.seen.measure(self.sandbox.disk().await.used);
+        self.disk().await;
         Some(self.seen.peak_bytes.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
     }
 
@@ -139,7 +148,8 @@ impl Round {
                 if let Some(finding) = self.bounds.judge_disk(disk) {
                     return finding;
                 }
-                disk_due = Instant::now() + DISK_INTERVAL.max(started.elapsed() * DISK_SHARE);
+                let pause = (started.elapsed() * DISK_SHARE).min(DISK_INTERVAL_MOST);
+                disk_due = Instant::now() + pause.max(DISK_INTERVAL);
             }
             tokio::time::sleep(INTERVAL).await;
         }

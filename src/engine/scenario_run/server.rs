@@ -10,7 +10,9 @@ use crate::engine::limits::{Bounds, limit_facts};
 use crate::engine::outlook;
 use crate::engine::watch::Watch;
 use crate::ephemeral::ledger::Ledger;
-use crate::ephemeral::{self, Isolation, Selected, StartRequest};
+use crate::ephemeral::{
+    self, EphemeralError, Isolation, Sandbox, SandboxState, Selected, StartRequest,
+};
 use crate::event::{Preflight, RunEvent};
 use crate::finding::{Finding, FindingCode};
 use crate::outcome::{DiskFacts, EngineFacts, IsolationFacts};
@@ -93,27 +95,14 @@ impl ScenarioRun<'_> {
     ) -> Result<Cluster, Ended> {
         let Some(sandbox) = self.sandbox.clone() else { return Err(Ended) };
         let started = self.phase.1;
-        let isolation = match sandbox.isolation().await {
+        let isolation = match observe(&sandbox, bootstrap).await {
             Ok(isolation) => isolation,
-            Err(error) => {
-                // A server that cannot start leaves nothing to look at, and says more itself.
-                let error = match Cluster::take(Arc::clone(&sandbox), bootstrap).await {
-                    Err(startup) => startup,
-                    Ok(_) => error,
-                };
-                self.preflight(Preflight::Tools, false, error.to_string());
-                self.ephemeral(&error);
-                return Err(Ended);
-            }
+            Err(error) => return Err(self.not_started(&error)),
         };
         self.judge_isolation(&isolation)?;
         let cluster = match Cluster::take(Arc::clone(&sandbox), bootstrap).await {
             Ok(cluster) => cluster,
-            Err(error) => {
-                self.preflight(Preflight::Tools, false, error.to_string());
-                self.ephemeral(&error);
-                return Err(Ended);
-            }
+            Err(error) => return Err(self.not_started(&error)),
         };
         let identity = sandbox.identity();
         self.report.engine = Some(EngineFacts {
@@ -177,6 +166,12 @@ impl ScenarioRun<'_> {
             ));
         }
         Ok(())
+    }
+
+    fn not_started(&mut self, error: &EphemeralError) -> Ended {
+        self.preflight(Preflight::Tools, false, error.to_string());
+        self.ephemeral(error);
+        Ended
     }
 
     /// Whether the sandbox is as isolated as the scenario demands; nothing of the backup is in it yet.
@@ -253,4 +248,15 @@ impl ScenarioRun<'_> {
             );
         }
     }
+}
+
+/// How isolated the sandbox is. One that has ended leaves nothing to look at, and says itself why
+/// its server did not start.
+async fn observe(sandbox: &Arc<dyn Sandbox>, bootstrap: &str) -> Result<Isolation, EphemeralError> {
+    let observed = sandbox.isolation().await;
+    let is_complete = observed.as_ref().is_ok_and(|isolation| isolation.missing.is_empty());
+    if !is_complete && matches!(sandbox.state().await, Ok(SandboxState::Ended { .. })) {
+        Cluster::take(Arc::clone(sandbox), bootstrap).await?;
+    }
+    observed
 }
