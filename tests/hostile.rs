@@ -371,19 +371,46 @@ fn a_dump_that_takes_our_rights_is_noticed() {
     );
 }
 
-#[test]
-fn a_database_dropped_by_another_dump_is_noticed() {
+/// A cluster of two databases, of which the second dump attacks the first.
+fn attack_neighbour(name: &str, sql: &str, expected: &Expected) {
     for engine in ENGINES {
         let bench = Bench::new();
         let globals = "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE postgres;\n\
             ALTER ROLE postgres WITH SUPERUSER LOGIN;\n\n--\n-- PostgreSQL database cluster dump complete\n--\n\n";
         bench.write("c/globals.sql", globals.as_bytes());
         bench.write("c/dumps/a.sql", dump("").as_bytes());
-        bench.write("c/dumps/b.sql", dump("DROP DATABASE a;").as_bytes());
+        bench.write("c/dumps/b.sql", dump(sql).as_bytes());
         let ran = bench.verify(&bench.path("c"), engine);
-        judge("DROP DATABASE", engine, &ran, &expected(1, "not_restorable", "server_altered"));
-        assert_eq!(ran.outcomes()["b"], "failed", "{}", ran.text());
+        judge(name, engine, &ran, expected);
+        assert_ne!(ran.outcomes()["b"], "restored", "{}", ran.text());
+        assert_eq!(ran.outcomes()["a"], "restored", "{}", ran.text());
     }
+}
+
+#[test]
+fn a_database_dropped_by_another_dump_is_noticed() {
+    let altered = expected(1, "not_restorable", "server_altered");
+    attack_neighbour("DROP DATABASE", "DROP DATABASE a;", &altered);
+}
+
+const DELETE: &str =
+    "SELECT dblink_exec('host=127.0.0.1 dbname=a user=' || session_user, 'delete from t');";
+
+#[test]
+fn a_restored_database_is_closed_to_the_dumps_after_it() {
+    let sql = format!("CREATE EXTENSION dblink;\n{DELETE}");
+    let closed = expected(2, "inconclusive", "network_needed");
+    attack_neighbour("dblink to a restored database", &sql, &closed);
+}
+
+#[test]
+fn a_restored_database_that_was_opened_is_noticed() {
+    let sql = format!(
+        "CREATE EXTENSION dblink;\nALTER DATABASE a ALLOW_CONNECTIONS true;\n{DELETE}\n\
+         ALTER DATABASE a ALLOW_CONNECTIONS false;"
+    );
+    let altered = expected(1, "not_restorable", "server_altered");
+    attack_neighbour("rows of a restored database", &sql, &altered);
 }
 
 #[test]

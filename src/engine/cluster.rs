@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::programs::{Output, run};
 use crate::backup::PostgresVersion;
 use crate::ephemeral::{EphemeralError, ExecCommand, Sandbox, SandboxState};
-use crate::postgres::integrity::{self, DatabaseIdentity};
+use crate::postgres::integrity::{self, Sealed};
 use crate::postgres::{LogReader, Session, SessionError, reader_options, superuser_options};
 use crate::text::{quote_conninfo, quote_identifier};
 
@@ -156,7 +156,7 @@ impl Cluster {
     /// What a dump has changed of what belongs to us, one phrase each.
     pub(super) async fn alterations(
         &self,
-        restored: &[DatabaseIdentity],
+        restored: &[Sealed],
     ) -> Result<Vec<String>, EphemeralError> {
         match integrity::alterations(&self.admin, &self.superuser, restored).await {
             Ok(found) => Ok(found),
@@ -167,10 +167,18 @@ impl Cluster {
         }
     }
 
-    /// The databases that are there.
-    pub(super) async fn databases(&self) -> Result<Vec<DatabaseIdentity>, EphemeralError> {
-        match integrity::databases(&self.admin).await {
-            Ok(databases) => Ok(databases),
+    /// Lets nobody connect to a database that has been restored; `None` if somebody stays.
+    pub(super) async fn seal(&self, database: &str) -> Result<Option<Sealed>, EphemeralError> {
+        match integrity::seal(&self.admin, database).await {
+            Ok(sealed) => Ok(sealed),
+            Err(error) => Err(self.why_lost(&error).await),
+        }
+    }
+
+    /// Lets connections in again.
+    pub(super) async fn unseal(&self, sealed: &Sealed) -> Result<(), EphemeralError> {
+        match integrity::unseal(&self.admin, sealed).await {
+            Ok(()) => Ok(()),
             Err(error) => Err(self.why_lost(&error).await),
         }
     }

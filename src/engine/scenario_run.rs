@@ -29,7 +29,7 @@ use crate::outcome::{
     ScenarioResult, Verdict,
 };
 use crate::plan::RestorePlan;
-use crate::postgres::integrity::DatabaseIdentity;
+use crate::postgres::integrity::Sealed;
 use crate::scenario::{EngineChoice, PullPolicy, Scenario};
 
 /// What does not belong to any scenario.
@@ -107,8 +107,8 @@ struct ScenarioRun<'a> {
     bounds: Option<Bounds>,
     /// The sandbox has refused a process, and that has been said.
     has_refused: bool,
-    /// Databases that have been restored, with their numbers.
-    restored: Vec<DatabaseIdentity>,
+    /// Databases that have been restored and compared, closed until they are asked.
+    restored: Vec<Sealed>,
     /// Entries of the tables of contents that nobody looked up, by kind.
     not_compared: BTreeMap<String, u64>,
     report: ScenarioReport,
@@ -235,7 +235,10 @@ impl<'a> ScenarioRun<'a> {
         let (selected, bootstrap) = self.start(plan).await?;
         let mut cluster = self.take_cluster(&selected, plan, &bootstrap).await?;
         self.judge_image(&mut cluster, inventory).await?;
-        let restored = self.restore_all(&mut cluster, inventory, plan, &bootstrap).await;
+        let mut restored = self.restore_all(&mut cluster, inventory, plan, &bootstrap).await;
+        if restored.is_ok() {
+            restored = self.open_databases(&cluster).await;
+        }
         if let Err(error) = restored {
             // Said already where it ended the restore of a database.
             let is_said = self.report.databases.iter().any(|database| {

@@ -3,23 +3,67 @@
 //! A dump's SQL runs as a superuser: it can take our rights, change the server's settings and drop
 //! databases that were restored before.
 
+use std::time::{Duration, Instant};
+
 use super::session::{Session, SessionError};
+use crate::text::quote_identifier;
 
 const ROLE: &str = "select rolsuper and rolcanlogin and rolconnlimit = -1 and rolvaliduntil is null \
     from pg_catalog.pg_roles where rolname = $1";
 /// What `ALTER SYSTEM` has written (`postgresql.auto.conf`, view `pg_file_settings`).
 const SETTINGS: &str = "select distinct name from pg_catalog.pg_file_settings \
     where sourcefile like '%postgresql.auto.conf' order by name limit 10";
-const DATABASES: &str = "select datname::text, oid::int8 from pg_catalog.pg_database \
-    where not datistemplate and datallowconn";
+const DATABASE: &str = "select d.oid::int8, d.xmin::text, d.datallowconn, \
+    (select count(*) from pg_catalog.pg_stat_activity a where a.datid = d.oid) \
+    from pg_catalog.pg_database d where d.datname = $1";
 
-/// A database by name, and by the number that a new one of the same name would not have.
-pub(crate) type DatabaseIdentity = (String, i64);
+/// How long sessions that are on their way out may take: one of ours closes when its relay ends.
+const GONE_LIMIT: Duration = Duration::from_secs(30);
 
-/// The databases of the server that allow connections.
-pub(crate) async fn databases(session: &Session) -> Result<Vec<DatabaseIdentity>, SessionError> {
-    let rows = session.query(DATABASES, &[]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+/// A database that has been restored and compared, and that nobody can connect to until it is
+/// asked again: another dump of the same cluster runs as a superuser too.
+///
+/// Whoever lets connections in again, however briefly, leaves another version of the database's row
+/// in `pg_database`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sealed {
+    name: String,
+    oid: i64,
+    row_version: String,
+}
+
+/// Seals a database. `None` if somebody stays connected to it, or it is not there.
+pub(crate) async fn seal(session: &Session, name: &str) -> Result<Option<Sealed>, SessionError> {
+    let database = quote_identifier(name);
+    session.execute(&format!("alter database {database} allow_connections false")).await?;
+    let started = Instant::now();
+    loop {
+        let rows = session.query(DATABASE, &[&name]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let sessions: i64 = row.get(3);
+        if sessions == 0 {
+            let name = name.to_owned();
+            return Ok(Some(Sealed { name, oid: row.get(0), row_version: row.get(1) }));
+        }
+        if started.elapsed() > GONE_LIMIT {
+            return Ok(None);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Lets connections in again.
+pub(crate) async fn unseal(session: &Session, sealed: &Sealed) -> Result<(), SessionError> {
+    let database = quote_identifier(&sealed.name);
+    session.execute(&format!("alter database {database} allow_connections true")).await
+}
+
+async fn is_intact(session: &Session, sealed: &Sealed) -> Result<bool, SessionError> {
+    let rows = session.query(DATABASE, &[&sealed.name]).await?;
+    Ok(rows.first().is_some_and(|row| {
+        let (oid, version, open): (i64, String, bool) = (row.get(0), row.get(1), row.get(2));
+        !open && oid == sealed.oid && version == sealed.row_version
+    }))
 }
 
 /// What has been changed of what belongs to us, one phrase each.
@@ -30,7 +74,7 @@ pub(crate) async fn databases(session: &Session) -> Result<Vec<DatabaseIdentity>
 pub(crate) async fn alterations(
     session: &Session,
     superuser: &str,
-    restored: &[DatabaseIdentity],
+    restored: &[Sealed],
 ) -> Result<Vec<String>, SessionError> {
     let mut found = Vec::new();
     let rows = session.query(ROLE, &[&superuser]).await?;
@@ -44,14 +88,14 @@ pub(crate) async fn alterations(
     if !names.is_empty() {
         found.push(format!("settings of the server: {}", names.join(", ")));
     }
-    let there = databases(session).await?;
-    let lost: Vec<&str> = restored
-        .iter()
-        .filter(|known| !there.contains(known))
-        .map(|(name, _)| name.as_str())
-        .collect();
-    if !lost.is_empty() {
-        found.push(format!("databases that had been restored: {}", lost.join(", ")));
+    let mut touched = Vec::new();
+    for sealed in restored {
+        if !is_intact(session, sealed).await? {
+            touched.push(sealed.name.as_str());
+        }
+    }
+    if !touched.is_empty() {
+        found.push(format!("databases that had been restored: {}", touched.join(", ")));
     }
     Ok(found)
 }

@@ -89,7 +89,8 @@ pub fn name_of_backup(path: &camino::Utf8Path) -> String {
             .unwrap_or(file);
     let is_stamp = |text: &str| {
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
-        digits >= 4 && text.bytes().all(|byte| byte.is_ascii_digit())
+        let is_glob = text.contains(['*', '?', '[']);
+        is_glob || digits >= 4 && text.bytes().all(|byte| byte.is_ascii_digit())
     };
     let parts: Vec<&str> = stem.split('_').collect();
     let kept = parts.iter().rposition(|part| !is_stamp(part)).map_or(0, |last| last + 1);
@@ -109,5 +110,6 @@ mod tests {
         assert_eq!(name("shop.dump"), "shop");
         assert_eq!(name("20260130.sql"), "20260130");
         assert_eq!(name("app_v2_20260130.sql.gz"), "app_v2");
+        assert_eq!(name("/b/cluster_*.tar.gz"), "cluster");
     }
 }

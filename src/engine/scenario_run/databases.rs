@@ -123,7 +123,12 @@ impl ScenarioRun<'_> {
             strain.extend(self.refusal(restore.cluster).await);
             findings.extend(strain.into_iter().map(|found| found.in_database(dump.name.clone())));
             match compared {
-                Ok(facts) => self.database_done(index, started, facts, findings),
+                Ok(facts) => {
+                    if facts.is_some() {
+                        findings.extend(self.seal(restore.cluster, &dump.name).await);
+                    }
+                    self.database_done(index, started, facts, findings);
+                }
                 Err(error) => {
                     findings.push(self.surroundings(&error).in_database(&dump.name));
                     self.database_done(index, started, None, findings);
@@ -171,16 +176,46 @@ impl ScenarioRun<'_> {
         database: &str,
     ) -> Result<Vec<Finding>, EphemeralError> {
         let found = cluster.alterations(&self.restored).await?;
-        if found.is_empty() {
-            let there = cluster.databases().await?;
-            self.restored.extend(there.into_iter().filter(|(name, _)| name == database));
-            return Ok(Vec::new());
+        Ok(altered(&found).map(|finding| finding.in_database(database)).into_iter().collect())
+    }
+
+    /// Closes a database that was restored and compared to everybody, until it is asked.
+    async fn seal(&mut self, cluster: &Cluster, database: &str) -> Option<Finding> {
+        match cluster.seal(database).await {
+            Ok(Some(sealed)) => {
+                self.restored.push(sealed);
+                None
+            }
+            Ok(None) => {
+                let what = ["sessions to this database, which do not end".to_owned()];
+                altered(&what).map(|finding| finding.in_database(database))
+            }
+            Err(error) => Some(self.surroundings(&error).in_database(database)),
         }
-        let finding = Finding::new(
-            FindingCode::ServerAltered,
-            "the dump changed what is not its own on the server it was restored into",
-        );
-        Ok(vec![finding.on(found.join("; ")).in_database(database)])
+    }
+
+    /// Looks a last time whether the databases are as they were when they had been compared, and
+    /// opens them.
+    pub(in crate::engine) async fn open_databases(
+        &mut self,
+        cluster: &Cluster,
+    ) -> Result<(), EphemeralError> {
+        let found = altered(&cluster.alterations(&self.restored).await?);
+        let is_altered = found.is_some();
+        if let Some(finding) = found {
+            let is_said = self.report.all_findings().any(|earlier| earlier.code == finding.code);
+            if !is_said {
+                self.find(finding);
+            }
+        }
+        for sealed in &self.restored {
+            // One that is gone cannot be opened, and has been named.
+            match cluster.unseal(sealed).await {
+                Err(error) if !is_altered => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
     }
 
     /// Compares, analyzes and measures what was restored, and looks whether it kept to itself.
@@ -261,4 +296,12 @@ impl ScenarioRun<'_> {
             restored_bytes: report.restored_bytes,
         });
     }
+}
+
+fn altered(what: &[String]) -> Option<Finding> {
+    let finding = Finding::new(
+        FindingCode::ServerAltered,
+        "a dump changed what is not its own on the server it was restored into",
+    );
+    (!what.is_empty()).then(|| finding.on(what.join("; ")))
 }
