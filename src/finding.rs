@@ -93,6 +93,7 @@ finding_codes! {
     EngineUnavailable "engine_unavailable" Environment true,
     ImageUnavailable "image_unavailable" Environment true,
     ServerTooOld "server_too_old" Environment true,
+    ServerVersionDiffers "server_version_differs" Environment true,
     IsolationUnavailable "isolation_unavailable" Environment true,
     ClusterNotStarted "cluster_not_started" Environment true,
     ServerEnded "server_ended" Environment true,

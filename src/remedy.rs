@@ -107,6 +107,9 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         Code::ServerTooOld => {
             &["Name a newer image with --image, or newer programs with --pg-bindir."]
         }
+        Code::ServerVersionDiffers => &[
+            "Name an image, or a folder of programs, of the version in `postgres.version`, or remove that key.",
+        ],
         Code::IsolationUnavailable => &[
             "Use --engine docker, or allow user namespaces on this machine, or",
             "add --trust-dump if nobody else could have written this backup.",
@@ -131,9 +134,9 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             "Raise `sandbox.pids` in the scenario.",
             "If that does not help, look at the programs that the dump starts.",
         ],
-        Code::LimitUnenforceable => {
-            &["Use --engine docker, or remove the limit from the scenario."]
-        }
+        Code::LimitUnenforceable => &[
+            "Lower the limit to what the machine has, use --engine docker, or remove it from the scenario.",
+        ],
         Code::NetworkNeeded => &[
             "Find what connects while it is restored: mostly a materialized view over a foreign table, or a function that uses dblink.",
             "Leave that database out with `restore.exclude`: without its network it cannot be tested.",

@@ -182,12 +182,24 @@ fn is_backup(path: &Utf8Path) -> bool {
         return false;
     }
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => {
-            ["globals.sql", "dumps", "toc.dat"].iter().any(|inside| path.join(inside).exists())
-        }
+        Ok(metadata) if metadata.is_dir() => holds_backup(path),
         Ok(metadata) => metadata.is_file(),
         Err(_) => true,
     }
+}
+
+/// Whether a folder is meant: a cluster's, or what is left of one. An empty one is, too: it may be
+/// what the last night has made.
+fn holds_backup(folder: &Utf8Path) -> bool {
+    let Ok(entries) = folder.read_dir_utf8() else { return true };
+    let mut names = entries.filter_map(Result::ok).peekable();
+    names.peek().is_none()
+        || names.any(|entry| {
+            let name = entry.file_name().to_ascii_lowercase();
+            let is_part = ["globals.sql", "dumps", "toc.dat"].contains(&name.as_str());
+            is_part
+                || [".dump", ".sql", ".sql.gz", ".dump.gz"].iter().any(|end| name.ends_with(end))
+        })
 }
 
 fn named(backups: &[Utf8PathBuf]) -> String {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::programs::{Output, run};
 use crate::backup::PostgresVersion;
 use crate::ephemeral::{EphemeralError, ExecCommand, Sandbox, SandboxState};
-use crate::postgres::integrity::{self, Sealed};
+use crate::postgres::integrity::{self, Baseline, Sealed};
 use crate::postgres::{LogReader, Session, SessionError, reader_options, superuser_options};
 use crate::text::{quote_conninfo, quote_identifier};
 
@@ -157,12 +157,21 @@ impl Cluster {
     pub(super) async fn alterations(
         &self,
         restored: &[Sealed],
+        before: Option<&Baseline>,
     ) -> Result<Vec<String>, EphemeralError> {
-        match integrity::alterations(&self.admin, &self.superuser, restored).await {
+        match integrity::alterations(&self.admin, &self.superuser, restored, before).await {
             Ok(found) => Ok(found),
             Err(_) if self.answers().await => {
                 Ok(vec!["the rights of pgdrill's own superuser".to_owned()])
             }
+            Err(error) => Err(self.why_lost(&error).await),
+        }
+    }
+
+    /// What belongs to no database, as it is now.
+    pub(super) async fn baseline(&self) -> Result<Baseline, EphemeralError> {
+        match integrity::baseline(&self.admin).await {
+            Ok(baseline) => Ok(baseline),
             Err(error) => Err(self.why_lost(&error).await),
         }
     }

@@ -29,7 +29,7 @@ use crate::outcome::{
     ScenarioResult, Verdict,
 };
 use crate::plan::RestorePlan;
-use crate::postgres::integrity::Sealed;
+use crate::postgres::integrity::{Baseline, Sealed};
 use crate::scenario::{EngineChoice, PullPolicy, Scenario};
 
 /// What does not belong to any scenario.
@@ -109,6 +109,8 @@ struct ScenarioRun<'a> {
     has_refused: bool,
     /// Databases that have been restored and compared, closed until they are asked.
     restored: Vec<Sealed>,
+    /// Roles and settings of the cluster before its first database was restored.
+    baseline: Option<Baseline>,
     /// Entries of the tables of contents that nobody looked up, by kind.
     not_compared: BTreeMap<String, u64>,
     report: ScenarioReport,
@@ -138,6 +140,7 @@ impl<'a> ScenarioRun<'a> {
             bounds: None,
             has_refused: false,
             restored: Vec::new(),
+            baseline: None,
             not_compared: BTreeMap::new(),
             report: ScenarioReport {
                 name: scenario.name.clone(),

@@ -82,11 +82,13 @@ pub enum EphemeralError {
         /// The kernel's or the program's words.
         cause: String,
     },
-    /// The scenario sets a limit that the local engine cannot hold.
-    #[error("the local engine cannot hold the limit `{key}`")]
+    /// The scenario sets a limit that the engine cannot hold.
+    #[error("this engine cannot hold the limit `{key}`")]
     LimitUnenforceable {
         /// The scenario's key.
         key: &'static str,
+        /// Why not.
+        cause: String,
     },
     /// The local engine would have to run as an account it must not use.
     #[error("the local engine must not run as account `{account}`")]
@@ -160,6 +162,7 @@ impl EphemeralError {
             Self::ImageNotPulled { cause, .. }
             | Self::Docker { cause, .. }
             | Self::NoNamespaces { cause }
+            | Self::LimitUnenforceable { cause, .. }
             | Self::Exec { cause, .. }
             | Self::Session { cause, .. } => Some(cause.clone()),
             Self::NoBinaries { found, .. } => Some(found.clone()),
@@ -167,9 +170,6 @@ impl EphemeralError {
             Self::Folder { source, .. } => Some(source.to_string()),
             Self::ServerNotStarted { last_lines, .. } | Self::ServerEnded { last_lines, .. } => {
                 Some(telling(last_lines)).filter(|lines| !lines.is_empty())
-            }
-            Self::LimitUnenforceable { .. } => {
-                Some("it takes a control group of one's own, as a container has".to_owned())
             }
             Self::ForbiddenAccount { .. } | Self::ImageMissing { .. } => None,
             Self::NoEngine { docker, local } => {

@@ -169,7 +169,11 @@ pub(super) fn local_engine(
         allowed => allowed.map(|()| true)?,
     };
     if let Some(key) = unenforceable(&request.limits, namespaced) {
-        return Err(EphemeralError::LimitUnenforceable { key });
+        return Err(EphemeralError::LimitUnenforceable {
+            key,
+            cause: "the local engine has no control group of its own, as a container has"
+                .to_owned(),
+        });
     }
     Ok(Selected {
         kind: EngineKind::Local,

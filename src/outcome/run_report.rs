@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::verdict::{
     CheckOutcome, DatabaseOutcome, ExitCode, Expectation, ScenarioResult, Verdict,
 };
-use crate::finding::Finding;
+use crate::finding::{Finding, FindingCode};
 
 /// The version of the tree's paths.
 pub const REPORT_SCHEMA: &str = "pgdrill.report/v1";
@@ -88,6 +88,20 @@ impl ScenarioReport {
     /// Every finding: the scenario's own, then each database's.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().chain(self.databases.iter().flat_map(|database| &database.findings))
+    }
+
+    /// The findings that a verdict against the backup rests on: the scenario's own, those of each
+    /// database that failed, and one for each check that does not hold.
+    pub fn deciding_findings(&self) -> Vec<Finding> {
+        let failed = |database: &&DatabaseReport| database.outcome == DatabaseOutcome::Failed;
+        let of_databases = self.databases.iter().filter(failed).flat_map(|one| &one.findings);
+        let checks = self.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed);
+        let of_checks = checks.map(|check| {
+            Finding::new(FindingCode::CheckFailed, "a check does not hold")
+                .on(check.name.clone())
+                .in_database(check.database.clone())
+        });
+        self.findings.iter().chain(of_databases).cloned().chain(of_checks).collect()
     }
 
     /// How many databases were restored.

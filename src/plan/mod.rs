@@ -88,7 +88,18 @@ pub fn build(scenario: &Scenario, inventory: &BackupInventory) -> RestorePlan {
         databases,
         excluded,
     };
-    if plan.databases.is_empty() && !inventory.databases.is_empty() {
+    // A backup that has lost a database would be found good for those that are left.
+    for glob in &restore.only {
+        let is_held = Pattern::new(glob).is_ok_and(|pattern| {
+            inventory.databases.iter().any(|dump| pattern.matches(&dump.name))
+        });
+        if !is_held && !inventory.databases.is_empty() && inventory.outer_is_sound {
+            let message =
+                format!("`restore.only` names `{glob}`, and the backup holds no such database");
+            plan.findings.push(Finding::new(FindingCode::NoDatabaseSelected, message));
+        }
+    }
+    if plan.databases.is_empty() && plan.findings.is_empty() && !inventory.databases.is_empty() {
         let message = format!(
             "`only` {:?} and `exclude` {:?} leave none of the backup's {}",
             restore.only,

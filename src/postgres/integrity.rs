@@ -13,9 +13,57 @@ const ROLE: &str = "select rolsuper and rolcanlogin and rolconnlimit = -1 and ro
 /// What `ALTER SYSTEM` has written (`postgresql.auto.conf`, view `pg_file_settings`).
 const SETTINGS: &str = "select distinct name from pg_catalog.pg_file_settings \
     where sourcefile like '%postgresql.auto.conf' order by name limit 10";
-const DATABASE: &str = "select d.oid::int8, d.xmin::text, d.datallowconn, \
+const ROLES: &str = "select oid::text || ':' || xmin::text from pg_catalog.pg_authid";
+const ROLE_SETTINGS: &str = "select setrole::text || ':' || xmin::text \
+    from pg_catalog.pg_db_role_setting where setdatabase = 0 order by 1";
+const FILES: &str = "select coalesce(md5(string_agg(concat(sourcefile, name, setting), ',' \
+    order by seqno)), '') from pg_catalog.pg_file_settings";
+const DATABASE: &str = "select d.oid::int8, d.xmin::text || coalesce((select string_agg(\
+    s.setrole::text || ':' || s.xmin::text, ',' order by s.setrole) \
+    from pg_catalog.pg_db_role_setting s where s.setdatabase = d.oid), ''), d.datallowconn, \
     (select count(*) from pg_catalog.pg_stat_activity a where a.datid = d.oid) \
     from pg_catalog.pg_database d where d.datname = $1";
+
+/// What belongs to no database, as it was before the first of them was restored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Baseline {
+    /// Versions of the roles' rows.
+    roles: Vec<String>,
+    /// Versions of the settings of roles in all databases.
+    role_settings: Vec<String>,
+    /// A digest of what the server's configuration files say.
+    files: String,
+}
+
+/// Takes the baseline.
+pub(crate) async fn baseline(session: &Session) -> Result<Baseline, SessionError> {
+    let texts = async |sql: &str| -> Result<Vec<String>, SessionError> {
+        let rows = session.query(sql, &[]).await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    };
+    Ok(Baseline {
+        roles: texts(ROLES).await?,
+        role_settings: texts(ROLE_SETTINGS).await?,
+        files: texts(FILES).await?.concat(),
+    })
+}
+
+impl Baseline {
+    /// What is another now, one phrase each. Roles may have come, none may have changed.
+    fn differs(&self, now: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        if !self.roles.iter().all(|role| now.roles.contains(role)) {
+            found.push("roles of the cluster".to_owned());
+        }
+        if self.role_settings != now.role_settings {
+            found.push("settings of roles".to_owned());
+        }
+        if self.files != now.files {
+            found.push("the server's configuration files".to_owned());
+        }
+        found
+    }
+}
 
 /// How long sessions that are on their way out may take: one of ours closes when its relay ends.
 const GONE_LIMIT: Duration = Duration::from_secs(30);
@@ -75,6 +123,7 @@ pub(crate) async fn alterations(
     session: &Session,
     superuser: &str,
     restored: &[Sealed],
+    before: Option<&Baseline>,
 ) -> Result<Vec<String>, SessionError> {
     let mut found = Vec::new();
     let rows = session.query(ROLE, &[&superuser]).await?;
@@ -87,6 +136,9 @@ pub(crate) async fn alterations(
     let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     if !names.is_empty() {
         found.push(format!("settings of the server: {}", names.join(", ")));
+    }
+    if let Some(before) = before {
+        found.extend(before.differs(&baseline(session).await?));
     }
     let mut touched = Vec::new();
     for sealed in restored {

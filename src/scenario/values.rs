@@ -197,10 +197,10 @@ pub(super) fn sha256() -> Leaf<String> {
 
 /// Processor cores.
 pub(super) fn cores() -> Leaf<f64> {
-    let schema = json!({"type": "number", "exclusiveMinimum": 0, "maximum": 4096});
+    let schema = json!({"type": "number", "minimum": 0.01, "maximum": 4096});
     leaf("a number of cores such as 1.5", schema, Takes::Number, |text| {
-        let number = text.parse::<f64>().ok().filter(|number| *number > 0.0 && *number <= 4096.0);
-        number.ok_or_else(|| Fault::new("is no number of cores", "a positive number: 2, or 1.5"))
+        let number = text.parse::<f64>().ok().filter(|number| (0.01..=4096.0).contains(number));
+        number.ok_or_else(|| Fault::new("is no number of cores", "a number from 0.01: 2, or 1.5"))
     })
 }
 

@@ -45,6 +45,9 @@ impl ScenarioRun<'_> {
             }
         }
         globals::placeholders(&mut restore, plan).await?;
+        if inventory.format.is_cluster() {
+            self.baseline = Some(restore.cluster.baseline().await?);
+        }
         self.events.send(RunEvent::GlobalsRestored { took: started.elapsed() });
         self.enter_phase("databases");
         let wanted: BTreeSet<usize> = self.plan_positions.iter().copied().collect();
@@ -175,7 +178,7 @@ impl ScenarioRun<'_> {
         cluster: &Cluster,
         database: &str,
     ) -> Result<Vec<Finding>, EphemeralError> {
-        let found = cluster.alterations(&self.restored).await?;
+        let found = cluster.alterations(&self.restored, self.baseline.as_ref()).await?;
         Ok(altered(&found).map(|finding| finding.in_database(database)).into_iter().collect())
     }
 
@@ -200,7 +203,7 @@ impl ScenarioRun<'_> {
         &mut self,
         cluster: &Cluster,
     ) -> Result<(), EphemeralError> {
-        let found = altered(&cluster.alterations(&self.restored).await?);
+        let found = altered(&cluster.alterations(&self.restored, self.baseline.as_ref()).await?);
         let is_altered = found.is_some();
         if let Some(finding) = found {
             let is_said = self.report.all_findings().any(|earlier| earlier.code == finding.code);

@@ -8,7 +8,8 @@ use super::ScenarioRun;
 use crate::event::RunEvent;
 use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::outcome::{
-    CleanupFacts, DatabaseOutcome, Evidence, Expectation, ScenarioReport, ScenarioResult, judge,
+    CheckOutcome, CheckReport, CleanupFacts, DatabaseOutcome, Evidence, Expectation,
+    ScenarioReport, ScenarioResult, judge,
 };
 
 impl ScenarioRun<'_> {
@@ -39,6 +40,28 @@ impl ScenarioRun<'_> {
         }
     }
 
+    /// Checks that were never asked, because the run ended before, stand in the report all the same.
+    fn list_unasked_checks(&mut self) {
+        if self.scenario.restore.is_none() || self.report.databases.is_empty() {
+            return;
+        }
+        let asked: BTreeSet<String> =
+            self.report.checks.iter().map(|check| check.name.clone()).collect();
+        for check in self.scenario.checks.iter().filter(|check| !asked.contains(&check.name)) {
+            self.report.checks.push(CheckReport {
+                kind: check.kind.as_str().to_owned(),
+                name: check.name.clone(),
+                database: check.database.clone(),
+                outcome: CheckOutcome::Skipped,
+                expected: check.expected(),
+                observed: "not asked: the run ended before".to_owned(),
+                duration_seconds: 0.0,
+                line: check.place.as_ref().map(|place| place.line),
+                column: check.place.as_ref().map(|place| place.column),
+            });
+        }
+    }
+
     pub(super) fn finish(mut self) -> ScenarioReport {
         let cancelled = self.report.findings.iter().any(|f| f.code == FindingCode::Cancelled);
         let restore_asked = self.scenario.restore.is_some();
@@ -51,12 +74,22 @@ impl ScenarioRun<'_> {
                 database.outcome = DatabaseOutcome::Cancelled;
             }
         }
+        // What a backup seemed to be that changed meanwhile is taken back.
+        let is_changing =
+            self.report.findings.iter().any(|f| f.code == FindingCode::BackupChanging);
+        for database in &mut self.report.databases {
+            if is_changing && database.outcome == DatabaseOutcome::Failed {
+                database.outcome = DatabaseOutcome::Errored;
+            }
+        }
+        self.list_unasked_checks();
         // Clean-up changes the result, never what is known about the backup.
         let about_backup: Vec<Finding> = self
             .report
             .findings
             .iter()
             .filter(|finding| finding.code != FindingCode::CleanupIncomplete)
+            .filter(|finding| !(is_changing && finding.class == FindingClass::Backup))
             .cloned()
             .collect();
         let outcomes: Vec<DatabaseOutcome> =
@@ -71,12 +104,12 @@ impl ScenarioRun<'_> {
         if restore_asked
             && judgement.result == ScenarioResult::Errored
             && self.report.all_findings().all(|finding| finding.class == FindingClass::Notice)
-            && checks.is_empty()
+            && checks.iter().all(|check| *check == CheckOutcome::Skipped)
         {
             let finding = Finding::new(FindingCode::NothingRestored, "no database was restored");
             self.find(finding);
         }
-        judgement.result = self.scenario.expect.result(judgement, self.report.all_findings());
+        judgement.result = self.scenario.expect.result(judgement, &self.report.deciding_findings());
         if !self.report.cleanup.complete && judgement.result == ScenarioResult::Passed {
             judgement.result = ScenarioResult::Errored;
         }

@@ -124,6 +124,10 @@ impl ScenarioRun<'_> {
 
     pub(super) fn plan(&mut self, inventory: &BackupInventory) -> Result<RestorePlan, Ended> {
         let plan = plan::build(self.scenario, inventory);
+        // What is left out decides nothing, whatever reading has found about it.
+        for &index in &plan.excluded {
+            self.report.databases[index].outcome = DatabaseOutcome::Skipped;
+        }
         self.report.not_tested.extend(plan.not_tested.iter().cloned());
         for finding in plan.findings.clone() {
             self.find(finding);

@@ -160,6 +160,18 @@ impl ScenarioRun<'_> {
             );
             return Err(Ended);
         }
+        if let Some(named) = self.scenario.postgres.major
+            && named != has
+        {
+            self.find(
+                Finding::new(
+                    FindingCode::ServerVersionDiffers,
+                    format!("the scenario names PostgreSQL {named}, the server is {has}"),
+                )
+                .on(selected.source.clone()),
+            );
+            return Err(Ended);
+        }
         if has > source {
             self.report.not_tested.push(format!(
                 "the source's major version: PostgreSQL {source} was restored into {has}, which tests an upgrade"

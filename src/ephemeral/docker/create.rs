@@ -110,9 +110,17 @@ async fn create(
         .with_host_config_modifier(move |host| bound(host, &volumes, bounds))
         .start()
         .await
-        .map_err(|error| EphemeralError::Docker {
-            action: format!("start a container of image `{}`", sandbox.image),
-            cause: error.to_string(),
+        .map_err(|error| {
+            let cause = error.to_string();
+            // What a daemon says of more cores, or processes, than its machine can give.
+            if cause.contains("Range of CPUs") {
+                return EphemeralError::LimitUnenforceable { key: "sandbox.cpus", cause };
+            }
+            if cause.contains("pids.max") || cause.contains("pids limit") {
+                return EphemeralError::LimitUnenforceable { key: "sandbox.pids", cause };
+            }
+            let action = format!("start a container of image `{}`", sandbox.image);
+            EphemeralError::Docker { action, cause }
         })
 }
 

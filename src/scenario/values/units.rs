@@ -56,7 +56,10 @@ fn parse_size(text: &str) -> Result<ByteCount, Fault> {
     };
     let unit = unit.strip_prefix(' ').unwrap_or(unit);
     if unit.is_empty() {
-        return Err(Fault::new("is a size without a unit", format!("{number}MiB? Units: {units}")));
+        return Err(Fault::new(
+            "is a size without a unit",
+            format!("add one, such as MiB or GiB; units: {units}"),
+        ));
     }
     let Some((_, bytes)) = SIZES.iter().find(|(name, _)| *name == unit) else {
         let near = SIZES.iter().rev().find(|(name, _)| {
@@ -64,7 +67,7 @@ fn parse_size(text: &str) -> Result<ByteCount, Fault> {
             name == unit || name == format!("{unit}ib")
         });
         let help = match near {
-            Some((near, _)) => format!("did you mean {number}{near}?"),
+            Some((near, _)) => format!("did you mean the unit {near}?"),
             None => format!("units: {units}"),
         };
         return Err(Fault::new("is a size with an unknown unit", help));
@@ -143,8 +146,8 @@ mod tests {
         assert_eq!(bytes("4GiB"), Ok(4 << 30));
         assert_eq!(bytes("1.5 GB"), Ok(1_500_000_000));
         assert_eq!(bytes("0.25KiB"), Ok(256));
-        assert_eq!(bytes("4gb").unwrap_err(), "did you mean 4GB?");
-        assert_eq!(bytes("4G").unwrap_err(), "did you mean 4GiB?");
+        assert_eq!(bytes("4gb").unwrap_err(), "did you mean the unit GB?");
+        assert_eq!(bytes("4G").unwrap_err(), "did you mean the unit GiB?");
         for text in
             ["", "4", "GiB", "-1GiB", "1.GiB", "1.2.3GiB", "4  GiB", "99999999999TiB", "1e9B"]
         {
