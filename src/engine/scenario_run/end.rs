@@ -8,7 +8,8 @@ use super::ScenarioRun;
 use crate::event::RunEvent;
 use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::outcome::{
-    CleanupFacts, DatabaseOutcome, Evidence, Expectation, ScenarioReport, ScenarioResult, judge,
+    CleanupFacts, DatabaseOutcome, Evidence, Expectation, ExpectedVerdict, ScenarioReport,
+    ScenarioResult, judge,
 };
 
 impl ScenarioRun<'_> {
@@ -113,6 +114,8 @@ impl ScenarioRun<'_> {
         self.events.send(RunEvent::ScenarioFinished {
             name: self.report.name.clone(),
             judgement,
+            expected: (self.scenario.expect != ExpectedVerdict::Restorable)
+                .then(|| self.report.expected.clone()),
             took: self.started.elapsed(),
             restored: (restored, self.report.databases.len()),
             not_tested: self.report.not_tested.clone(),
