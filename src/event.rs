@@ -130,6 +130,8 @@ pub enum RunEvent {
         name: String,
         /// What pgdrill says.
         judgement: Judgement,
+        /// What the scenario expects of the backup; `None`: that it is restorable.
+        expected: Option<String>,
         /// How long it took.
         took: Duration,
         /// How many databases were restored, of how many.

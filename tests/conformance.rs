@@ -138,7 +138,7 @@ fn checks_fail_and_error_as_documented() {
         let file = bench.write("checks.yaml", br#"version: 1
 name: checks
 backup: {path: c.tar.gz}
-restore: {only: [app, x.sql, nowhere]}
+restore: {exclude: ["-dash", UPPER, "a?b*", latin, "per*", postgres, "with*", "*code"]}
 checks:
   - query: {name: holds, database: app, sql: select count(*) from shop.orders, between: [4000, 4000]}
   - query: {name: too few, database: app, sql: select count(*) from shop.orders, at_least: 5000}

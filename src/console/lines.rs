@@ -150,9 +150,13 @@ fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<Stri
         RunEvent::CleanedUp { leftovers, .. } => {
             format!("  {} left behind: {}", style.mark(false), leftovers.join(", "))
         }
-        RunEvent::ScenarioFinished { judgement, took, restored, not_tested, .. } => {
-            let mut text = format!("\n{}", verdict_line(*judgement, *restored, style));
-            text.push_str(&format!(" ({})", duration(*took)));
+        RunEvent::ScenarioFinished { judgement, expected, took, restored, not_tested, .. } => {
+            let verdict = verdict_line(*judgement, expected.is_some(), *restored, style);
+            let mut text = format!("\n{verdict} ({})", duration(*took));
+            if let Some(expected) = expected {
+                let came = what_came(*judgement);
+                text.push_str(&format!("\n  Expected: {}, {came}", one_line(expected, 200)));
+            }
             if !not_tested.is_empty() {
                 text.push_str("\n  Not tested:");
                 for line in not_tested {
@@ -169,11 +173,31 @@ fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<Stri
     })
 }
 
-fn verdict_line(judgement: Judgement, (restored, total): (usize, usize), style: Style) -> String {
+/// What became of an expected `not_restorable`.
+fn what_came(judgement: Judgement) -> &'static str {
+    match (judgement.verdict, judgement.result) {
+        (Verdict::NotRestorable, ScenarioResult::Failed) => "but it is so for another reason",
+        // Passed, or errored by what came after: the clean-up.
+        (Verdict::NotRestorable, _) => "and so it is",
+        (Verdict::Restorable | Verdict::ExpectedPartial, _) => "and it is not",
+        (Verdict::NotRun, ScenarioResult::Failed) => "and no fault was found",
+        (Verdict::Inconclusive | Verdict::NotRun, _) => "and that is not known",
+    }
+}
+
+fn verdict_line(
+    judgement: Judgement,
+    fault_expected: bool,
+    (restored, total): (usize, usize),
+    style: Style,
+) -> String {
     let databases = format!("{restored} of {}", counted(total, "database"));
     match (judgement.verdict, judgement.result) {
         (Verdict::Restorable, ScenarioResult::Passed) => {
             style.good(&format!("✓ Backup is RESTORABLE: {databases}"))
+        }
+        (Verdict::Restorable, _) if fault_expected => {
+            style.bad(&format!("✓ Backup is RESTORABLE: {databases}"))
         }
         (Verdict::Restorable, _) => {
             style.doubtful(&format!("✓ Backup is RESTORABLE: {databases}, but the run did not end well"))
@@ -181,9 +205,14 @@ fn verdict_line(judgement: Judgement, (restored, total): (usize, usize), style: 
         (Verdict::ExpectedPartial, _) => {
             style.doubtful(&format!("RESTORABLE, WITH EXPECTED FAILURES: {databases}"))
         }
-        (Verdict::NotRestorable, _) => {
+        (Verdict::NotRestorable, result) => {
             let but = if restored == total && total > 0 { " restored, but see above" } else { "" };
-            style.bad(&format!("✗ Backup is NOT RESTORABLE: {databases}{but}"))
+            let line = format!("✗ Backup is NOT RESTORABLE: {databases}{but}");
+            // The words speak of the backup, the colour of the result.
+            match result {
+                ScenarioResult::Passed => style.good(&line),
+                _ => style.bad(&line),
+            }
         }
         (Verdict::Inconclusive, _) => {
             style.doubtful(&format!("INCONCLUSIVE: nothing can be said about this backup, {databases}"))
@@ -295,4 +324,49 @@ pub fn describe_inventory(inventory: &BackupInventory, style: Style) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn end(verdict: Verdict, result: ScenarioResult, expected: Option<&str>) -> String {
+        let event = RunEvent::ScenarioFinished {
+            name: "nightly".into(),
+            judgement: Judgement { verdict, result },
+            expected: expected.map(ToOwned::to_owned),
+            took: std::time::Duration::from_secs(2),
+            restored: (1, 1),
+            not_tested: vec!["nothing else".into()],
+        };
+        line_of(&event, &ProgressModel::default(), Style::plain()).unwrap()
+    }
+
+    #[test]
+    fn the_end_says_what_was_expected_and_whether_it_came() {
+        use ScenarioResult::{Errored, Failed, Passed, Skipped};
+        let cases = [
+            (Verdict::NotRestorable, Passed, "and so it is"),
+            (Verdict::NotRestorable, Errored, "and so it is"),
+            (Verdict::NotRestorable, Failed, "but it is so for another reason"),
+            (Verdict::Restorable, Failed, "and it is not"),
+            (Verdict::Inconclusive, Errored, "and that is not known"),
+            (Verdict::NotRun, Failed, "and no fault was found"),
+            (Verdict::NotRun, Skipped, "and that is not known"),
+        ];
+        for (verdict, result, came) in cases {
+            let text = end(verdict, result, Some("not_restorable: archive_truncated"));
+            let line = format!("\n  Expected: not_restorable: archive_truncated, {came}\n");
+            assert!(text.contains(&line), "{verdict:?} {result:?}:\n{text}");
+            assert!(!text.contains("did not end well"), "{verdict:?} {result:?}:\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_plain_expectation_is_not_mentioned() {
+        let text = end(Verdict::Restorable, ScenarioResult::Passed, None);
+        assert!(!text.contains("Expected"), "{text}");
+        let text = end(Verdict::Restorable, ScenarioResult::Errored, None);
+        assert!(text.contains("but the run did not end well"), "{text}");
+    }
 }

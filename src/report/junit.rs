@@ -2,7 +2,8 @@
 //!
 //! A suite for the scenario itself (reading, globals, clean-up) and one for each database (restore,
 //! its checks). Names are stable and unique: consumers keep history by them. A failure is the
-//! backup's fault, an error the surroundings'; the class of a finding decides, as everywhere.
+//! backup's fault, an error the surroundings'; the class of a finding decides, as everywhere. What a
+//! scenario expects of a bad backup is neither where it came: its cases pass and tell it.
 
 use std::io;
 
@@ -13,8 +14,8 @@ use junit_report::{
 use super::sanitize::{xml_line, xml_text};
 use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::outcome::{
-    CheckOutcome, CheckReport, DatabaseOutcome, DatabaseReport, RunReport, ScenarioReport,
-    ScenarioResult,
+    CheckOutcome, CheckReport, DatabaseOutcome, DatabaseReport, ExpectedVerdict, RunReport,
+    ScenarioReport, ScenarioResult, Verdict,
 };
 
 /// The report as JUnit XML.
@@ -139,6 +140,49 @@ fn describe(finding: &Finding) -> String {
     text
 }
 
+/// Whether the scenario is there to see a bad backup.
+fn expects_fault(scenario: &ScenarioReport) -> bool {
+    scenario.expected != ExpectedVerdict::default().to_string()
+}
+
+/// Whether the fault that the scenario expects was found. The clean-up may have gone wrong after.
+fn fault_came(scenario: &ScenarioReport) -> bool {
+    expects_fault(scenario)
+        && scenario.verdict == Verdict::NotRestorable
+        && scenario.result != ScenarioResult::Failed
+}
+
+/// What becomes of a case once it is known what the scenario expects.
+fn weighed(scenario: &ScenarioReport, fate: Fate) -> Fate {
+    if !fault_came(scenario) {
+        return fate;
+    }
+    let passes = scenario.result == ScenarioResult::Passed;
+    match fate {
+        Fate::Failed { message, body, .. } => accepted(scenario, message, body),
+        // An error is what keeps a scenario that did not pass from it.
+        Fate::Errored { message, body, .. } if passes => accepted(scenario, message, body),
+        fate => fate,
+    }
+}
+
+fn accepted(scenario: &ScenarioReport, message: String, body: String) -> Fate {
+    let found = if body.is_empty() { message } else { body };
+    Fate::Passed(format!("expected: {}\n{found}", scenario.expected))
+}
+
+/// The case that says in words why a scenario whose backup had to be bad failed.
+fn unmet(scenario: &ScenarioReport) -> Fate {
+    let observed = match scenario.verdict {
+        Verdict::Restorable | Verdict::ExpectedPartial => "the backup is restorable",
+        Verdict::NotRestorable => "the backup is not restorable for another reason",
+        Verdict::NotRun => "no fault was found, and no restore was tried",
+        Verdict::Inconclusive => "nothing is known about the backup",
+    };
+    let message = format!("expected {}, {observed}", scenario.expected);
+    Fate::Failed { kind: "expectation_unmet".to_owned(), body: message.clone(), message }
+}
+
 fn suites(scenario: &ScenarioReport, started: OffsetDateTime) -> Vec<TestSuite> {
     let mut suite = TestSuiteBuilder::new(&xml_line(&scenario.name));
     suite.set_timestamp(started);
@@ -193,34 +237,45 @@ fn own_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
         !is_about_cleanup(finding) && !is_about_run(finding) && !is_about_globals(finding)
     });
     let read = format!("{} bytes read from {}", scenario.backup.bytes_read, scenario.backup.path);
-    let mut cases = vec![case(class, "read", seconds("read"), &fate_of(&reading, read))];
+    let own = |name: &str, phase: &str, findings: &[&Finding], passed: String| {
+        case(class, name, seconds(phase), &weighed(scenario, fate_of(findings, passed)))
+    };
+    let mut cases = vec![own("read", "read", &reading, read)];
     if scenario.engine.is_some() || scenario.phases.iter().any(|phase| phase.name == "globals") {
         let globals = of(&is_about_globals);
-        cases.push(case(class, "globals", seconds("globals"), &fate_of(&globals, String::new())));
+        cases.push(own("globals", "globals", &globals, String::new()));
     }
     let run = of(&is_about_run);
     let verdict = format!(
-        "verdict: {}\nnot tested:\n- {}",
+        "verdict: {}\nexpected: {}\nnot tested:\n- {}",
         scenario.verdict.as_str(),
+        scenario.expected,
         scenario.not_tested.join("\n- ")
     );
-    cases.push(case(class, "run", seconds("start"), &fate_of(&run, verdict)));
+    cases.push(own("run", "start", &run, verdict));
     let cleanup = of(&is_about_cleanup);
-    cases.push(case(class, "cleanup", seconds("cleanup"), &fate_of(&cleanup, String::new())));
+    cases.push(own("cleanup", "cleanup", &cleanup, String::new()));
     // A check on a database that the backup does not hold has no suite of its own.
     for check in &scenario.checks {
         if !scenario.databases.iter().any(|database| database.name == check.database) {
-            cases.push(check_case(class, check));
+            cases.push(check_case(scenario, class, check));
         }
     }
+    cases.extend(verdict_fate(scenario, &cases).map(|fate| case(class, "verdict", 0.0, &fate)));
+    cases
+}
+
+/// The result must be visible somewhere: a report that shows only green cases is green.
+fn verdict_fate(scenario: &ScenarioReport, cases: &[TestCase]) -> Option<Fate> {
     let shown = cases.iter().any(|case| case.is_failure() || case.is_error());
-    let elsewhere = scenario.databases.iter().any(|database| {
-        matches!(database.outcome, DatabaseOutcome::Failed | DatabaseOutcome::Errored)
-    }) || scenario.checks.iter().any(|check| check.outcome != CheckOutcome::Passed);
-    // The result must be visible somewhere: a report that shows only green cases is green.
-    let fate = match scenario.result {
+    let red_elsewhere =
+        scenario.databases.iter().any(|database| {
+            matches!(database.outcome, DatabaseOutcome::Failed | DatabaseOutcome::Errored)
+        }) || scenario.checks.iter().any(|check| check.outcome != CheckOutcome::Passed);
+    match scenario.result {
         ScenarioResult::Passed => None,
-        _ if shown || elsewhere => None,
+        ScenarioResult::Failed if expects_fault(scenario) => Some(unmet(scenario)),
+        _ if shown || (red_elsewhere && !fault_came(scenario)) => None,
         ScenarioResult::Failed => Some(Fate::Failed {
             kind: scenario.verdict.as_str().to_owned(),
             message: "the backup is not restorable".to_owned(),
@@ -231,9 +286,7 @@ fn own_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
             message: "nothing is known about the backup".to_owned(),
             body: String::new(),
         }),
-    };
-    cases.extend(fate.map(|fate| case(class, "verdict", 0.0, &fate)));
-    cases
+    }
 }
 
 fn database_suite(
@@ -281,14 +334,15 @@ fn database_suite(
             fate => fate,
         },
     };
+    let fate = weighed(scenario, fate);
     suite.add_testcase(case(&class, "restore", database.duration_seconds, &fate));
     for check in scenario.checks.iter().filter(|check| check.database == database.name) {
-        suite.add_testcase(check_case(&class, check));
+        suite.add_testcase(check_case(scenario, &class, check));
     }
     suite.build()
 }
 
-fn check_case(class: &str, check: &CheckReport) -> TestCase {
+fn check_case(scenario: &ScenarioReport, class: &str, check: &CheckReport) -> TestCase {
     let message = format!("expected {}, observed {}", check.expected, check.observed);
     let line = check.line.map(|line| format!("line {line} of the scenario")).unwrap_or_default();
     let body = format!("{message}\n{line}");
@@ -299,5 +353,8 @@ fn check_case(class: &str, check: &CheckReport) -> TestCase {
         CheckOutcome::Errored => Fate::Errored { kind: "check_errored".to_owned(), message, body },
         CheckOutcome::Skipped => Fate::Skipped(message),
     };
-    case(class, &name, check.duration_seconds, &fate)
+    case(class, &name, check.duration_seconds, &weighed(scenario, fate))
 }
+
+#[cfg(test)]
+mod tests;

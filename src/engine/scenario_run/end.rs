@@ -9,7 +9,7 @@ use crate::event::RunEvent;
 use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::outcome::{
     CheckOutcome, CheckReport, CleanupFacts, DatabaseOutcome, Evidence, Expectation,
-    ScenarioReport, ScenarioResult, judge,
+    ExpectedVerdict, ScenarioReport, ScenarioResult, judge,
 };
 
 impl ScenarioRun<'_> {
@@ -146,6 +146,8 @@ impl ScenarioRun<'_> {
         self.events.send(RunEvent::ScenarioFinished {
             name: self.report.name.clone(),
             judgement,
+            expected: (self.scenario.expect != ExpectedVerdict::Restorable)
+                .then(|| self.report.expected.clone()),
             took: self.started.elapsed(),
             restored: (restored, self.report.databases.len()),
             not_tested: self.report.not_tested.clone(),
