@@ -107,7 +107,7 @@ async fn ask(
         }
         Ok(Answer::Rows { count, has_population }) => {
             let judged = judge_count(count, has_population);
-            Ok((judged.outcome, judged.observed))
+            Ok((judged.outcome, shown(judged.observed)))
         }
         Err(SessionError::Server(refused)) => {
             let outcome = if check_session::is_missing_object(&refused) {

@@ -1,12 +1,26 @@
 //! A session for a scenario's own SQL: one prepared statement at a time, read-only, with a limit.
 
 use serde_json::Value;
+use tokio_postgres::Row;
 
 use super::session::{ServerError, Session, SessionError};
 use crate::text::quote_identifier;
 
 /// No check may take longer.
 const STATEMENT_LIMIT: &str = "5min";
+
+/// The tables, outside of the catalogs, that parsing, rewriting, planning and running the statements
+/// of this transaction have locked.
+const LOCKED_TABLES: &str = "\
+select distinct n.nspname::text, c.relname::text
+  from pg_catalog.pg_locks l
+  join pg_catalog.pg_class c on c.oid = l.relation
+  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+ where l.locktype = 'relation' and l.pid = pg_catalog.pg_backend_pid()
+   and l.database = (select oid from pg_catalog.pg_database
+                      where datname = pg_catalog.current_database())
+   and c.relkind in ('r', 'p', 'm', 'f')
+   and n.nspname not in ('pg_catalog', 'information_schema') and n.nspname !~ '^pg_toast'";
 
 /// What a check's statement returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +87,7 @@ pub(crate) async fn ask_value(session: &Session, sql: &str) -> Result<Answer, Se
         "select to_jsonb(q.pgdrill_value)::text from (\n{}\n) as q (pgdrill_value) limit 1",
         bare(sql)
     );
-    let rows = read_only(session, &wrapped).await?;
+    let rows = read_only(session, session.query(&wrapped, &[])).await?;
     let value = rows.first().map(|row| {
         let json: Option<String> = row.get(0);
         json.and_then(|json| match serde_json::from_str(&json) {
@@ -87,41 +101,74 @@ pub(crate) async fn ask_value(session: &Session, sql: &str) -> Result<Answer, Se
 }
 
 /// The number of rows, and whether the tables that the statement reads hold any.
+///
+/// The tables are those that the statement has locked, together with those of its plan: a plan
+/// lacks a table where the planner knows the answer beforehand (`where false`, pruned partitions,
+/// NULL in a column that has none) or a function reads it, and the locks on catalogs cannot be told
+/// from our own.
 pub(crate) async fn ask_rows(session: &Session, sql: &str) -> Result<Answer, SessionError> {
     let counted = format!("select count(*) from (\n{}\n) as q", bare(sql));
-    let rows = read_only(session, &counted).await?;
+    let (rows, held) = read_only(session, count_and_locks(session, &counted)).await?;
     let count: i64 = rows.first().map_or(0, |row| row.get(0));
+    let mut tables: Vec<_> = held.iter().map(|row| (row.get(0), row.get(1))).collect();
     // EXPLAIN is not a subquery: its statement is checked by having been one just now.
-    let explained =
-        read_only(session, &format!("explain (verbose, costs off, format json)\n{}", bare(sql)))
-            .await?;
+    let explain = format!("explain (verbose, costs off, format json)\n{}", bare(sql));
+    let explained = read_only(session, session.query(&explain, &[])).await?;
     let plan: Value = explained.first().map_or(Value::Null, |row| row.get(0));
-    let mut tables = Vec::new();
     tables_of(&plan, &mut tables);
-    let mut has_population = false;
-    for (schema, table) in tables {
-        let probe = format!(
-            "select exists (select from {}.{})",
-            quote_identifier(&schema),
-            quote_identifier(&table)
-        );
-        let rows = read_only(session, &probe).await?;
-        has_population |= rows.first().is_some_and(|row| row.get(0));
-        if has_population {
-            break;
-        }
-    }
+    tables.sort();
+    tables.dedup();
+    let has_population = any_holds_rows(session, &tables).await?;
     Ok(Answer::Rows { count: u64::try_from(count).unwrap_or(0), has_population })
 }
 
-async fn read_only(session: &Session, sql: &str) -> Result<Vec<tokio_postgres::Row>, SessionError> {
+/// Runs a statement, and asks which tables it has locked: locks last until the transaction ends.
+async fn count_and_locks(
+    session: &Session,
+    counted: &str,
+) -> Result<(Vec<Row>, Vec<Row>), SessionError> {
+    let rows = session.query(counted, &[]).await?;
+    // The database may bring a path on which `=` is not the server's own.
+    session.execute("set local search_path = pg_catalog").await?;
+    Ok((rows, session.query(LOCKED_TABLES, &[]).await?))
+}
+
+/// Whether one of the tables (schema and name) holds a row; of a partitioned table, any partition.
+///
+/// A table that cannot be asked (a foreign server is out of reach, a materialized view was never
+/// filled) matters only where no other holds rows.
+async fn any_holds_rows(
+    session: &Session,
+    tables: &[(String, String)],
+) -> Result<bool, SessionError> {
+    let mut refused = None;
+    for (schema, table) in tables {
+        let (schema, table) = (quote_identifier(schema), quote_identifier(table));
+        let probe = format!("select exists (select from {schema}.{table})");
+        match read_only(session, session.query(&probe, &[])).await {
+            Ok(rows) if rows.first().is_some_and(|row| row.get(0)) => return Ok(true),
+            Ok(_) => {}
+            Err(error @ SessionError::Server(_)) => refused = refused.or(Some(error)),
+            Err(error @ SessionError::Lost(_)) => return Err(error),
+        }
+    }
+    refused.map_or(Ok(false), Err)
+}
+
+/// Does `work` in a transaction of its own, which changes nothing and is rolled back.
+///
+/// Not cancel safe: the session stays in the transaction.
+async fn read_only<T>(
+    session: &Session,
+    work: impl Future<Output = Result<T, SessionError>>,
+) -> Result<T, SessionError> {
     let begin = format!("begin read only; set local statement_timeout = '{STATEMENT_LIMIT}'");
     session.execute(&begin).await?;
-    let result = session.client().query(sql, &[]).await;
+    let result = work.await;
     let ended = session.execute("rollback").await;
-    let rows = result?;
+    let done = result?;
     ended?;
-    Ok(rows)
+    Ok(done)
 }
 
 /// Every table that a plan scans.

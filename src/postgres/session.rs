@@ -85,11 +85,6 @@ impl Session {
     ) -> Result<Vec<Row>, SessionError> {
         Ok(self.client.query(sql, parameters).await?)
     }
-
-    /// The client, for what needs more than these.
-    pub(super) fn client(&self) -> &Client {
-        &self.client
-    }
 }
 
 /// Options of our superuser's sessions, and of `pg_restore` and psql through `PGOPTIONS`: what
