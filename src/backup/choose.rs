@@ -40,6 +40,12 @@ const NO_BACKUPS: [&str; 16] = [
 /// Matches that a message names.
 const NAMED: usize = 3;
 
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
 /// What to do with several matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Several {
@@ -74,10 +80,8 @@ pub fn choose(
     if !is_glob(path.as_str()) || fs::symlink_metadata(path).is_ok() {
         return Ok(Chosen { path: path.to_path_buf(), picked: None });
     }
-    let beside = beside.filter(|folder| path.is_relative() && !folder.as_str().is_empty());
-    let beside = beside.map(|folder| format!("{}/{path}", Pattern::escape(folder.as_str())));
     let mut causes = Vec::new();
-    for pattern in beside.into_iter().chain([path.to_string()]) {
+    for pattern in patterns(path, beside) {
         let matches = Matches::of(&pattern)?;
         match matches.backups.as_slice() {
             [] => causes.push(matches.why_none(&pattern)),
@@ -91,6 +95,56 @@ pub fn choose(
     }
     let message = format!("no backup matches `{path}`");
     Err(Box::new(Finding::new(FindingCode::BackupNotFound, message).because(causes.join("; "))))
+}
+
+/// Every path that `path` may mean, now or after a change beside it: itself, and all that it matches
+/// as a glob; of its files those too that are no backups.
+pub(crate) fn may_mean(path: &Utf8Path, beside: Option<&Utf8Path>) -> Vec<Utf8PathBuf> {
+    let mut all = vec![path.to_path_buf()];
+    if is_glob(path.as_str()) {
+        let found =
+            patterns(path, beside).into_iter().filter_map(|pattern| matching(&pattern).ok());
+        let found = found.flat_map(|paths| paths.filter_map(Result::ok));
+        let found = found.filter_map(|path| Utf8PathBuf::from_path_buf(path).ok());
+        all.extend(found.filter(|path| !path.is_dir() || is_backup(path)));
+    }
+    all
+}
+
+/// The folders in which a file of this name would match `path` as a glob.
+pub(crate) fn folders_of_glob(
+    path: &Utf8Path,
+    beside: Option<&Utf8Path>,
+    name: &str,
+) -> Vec<Utf8PathBuf> {
+    let last = path.file_name().filter(|last| is_glob(last));
+    let last = last.and_then(|last| Pattern::new(last).ok());
+    if !last.is_some_and(|last| last.matches_with(name, OPTIONS)) {
+        return Vec::new();
+    }
+    let folders = patterns(path, beside).into_iter().flat_map(|pattern| {
+        let folder = Utf8Path::new(&pattern).parent().filter(|folder| !folder.as_str().is_empty());
+        matching(folder.map_or(".", Utf8Path::as_str)).into_iter().flatten()
+    });
+    let folders = folders.filter_map(Result::ok);
+    folders.filter_map(|folder| Utf8PathBuf::from_path_buf(folder).ok()).collect()
+}
+
+/// The paths that lie beside a backup and belong to it, whether they exist or not.
+pub(crate) fn companions(backup: &Utf8Path) -> impl Iterator<Item = Utf8PathBuf> {
+    let backup = backup.as_str().trim_end_matches('/');
+    NO_BACKUPS.iter().map(move |end| Utf8PathBuf::from(format!("{backup}{end}")))
+}
+
+/// A glob as it is tried: in the folder `beside`, then as it is.
+fn patterns(path: &Utf8Path, beside: Option<&Utf8Path>) -> Vec<String> {
+    let beside = beside.filter(|folder| path.is_relative() && !folder.as_str().is_empty());
+    let beside = beside.map(|folder| format!("{}/{path}", Pattern::escape(folder.as_str())));
+    beside.into_iter().chain([path.to_string()]).collect()
+}
+
+fn matching(pattern: &str) -> Result<glob::Paths, glob::PatternError> {
+    glob::glob_with(pattern, OPTIONS)
 }
 
 fn is_glob(text: &str) -> bool {
@@ -129,12 +183,7 @@ struct Matches {
 
 impl Matches {
     fn of(pattern: &str) -> Result<Self, Box<Finding>> {
-        let options = MatchOptions {
-            case_sensitive: true,
-            require_literal_separator: true,
-            require_literal_leading_dot: true,
-        };
-        let found = glob::glob_with(pattern, options).map_err(|error| {
+        let found = matching(pattern).map_err(|error| {
             let message = format!("`{pattern}` is no glob");
             let finding = Finding::new(FindingCode::ScenarioInvalid, message);
             Box::new(finding.because(error.to_string()))

@@ -24,6 +24,7 @@ mod toc;
 
 pub(crate) use changing::{looks_cut, take_back_if_changed};
 pub use choose::{Chosen, Several, choose};
+pub(crate) use choose::{companions, folders_of_glob, may_mean};
 pub use inspect::inspect;
 pub use inventory::{
     BackupFormat, BackupInventory, DatabaseDump, DumpFormat, Globals, PostgresVersion,

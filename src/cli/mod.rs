@@ -55,7 +55,7 @@ enum Command {
     ///
     /// A thing goes once its run is proven to be gone, or once it has expired: a day after its run
     /// began, and after the time limit of that. A run that goes on loses nothing, on this machine
-    /// or another. Exit code 2: something could not be removed.
+    /// or another. Exit code 2: something could not be removed, or containers not looked for.
     Sweep(sweep::SweepCommand),
     /// Write the scenarios' JSON Schema, completions for a shell, or manual pages.
     Generate(generate::GenerateCommand),

@@ -1,5 +1,10 @@
 //! `pgdrill run`, and what every command that runs scenarios shares.
 
+use std::fs;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use jiff::Timestamp;
@@ -113,13 +118,7 @@ pub(super) fn scenario_files(paths: &[Utf8PathBuf]) -> Result<Vec<Utf8PathBuf>, 
             files.push(path.clone());
             continue;
         }
-        let entries =
-            path.read_dir_utf8().map_err(|error| format!("cannot read `{path}`: {error}"))?;
-        let mut found: Vec<Utf8PathBuf> = entries
-            .filter_map(Result::ok)
-            .map(camino::Utf8DirEntry::into_path)
-            .filter(|file| matches!(file.extension(), Some("yaml" | "yml")) && file.is_file())
-            .collect();
+        let mut found = scenarios_in(path)?;
         if found.is_empty() {
             return Err(format!("the folder `{path}` holds no scenario (*.yaml, *.yml)"));
         }
@@ -129,7 +128,45 @@ pub(super) fn scenario_files(paths: &[Utf8PathBuf]) -> Result<Vec<Utf8PathBuf>, 
     Ok(files)
 }
 
-/// Refuses a command before anything starts; the JUnit and JSON that were asked for say so too.
+/// The scenarios of a folder: what is named like one and cannot be one is an error, since a test
+/// that is left out in silence is taken for one that was passed.
+fn scenarios_in(folder: &Utf8Path) -> Result<Vec<Utf8PathBuf>, String> {
+    let unread = |error: io::Error| format!("cannot read the folder `{folder}`: {error}");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).map_err(unread)? {
+        let path = entry.map_err(unread)?.path();
+        if !is_named_like_a_scenario(&path) {
+            continue;
+        }
+        let shown = path.display().to_string();
+        let kind = fs::metadata(&path)
+            .map_err(|error| format!("the scenario `{shown}` cannot be read: {error}"))?;
+        if kind.is_dir() {
+            continue;
+        }
+        if !kind.is_file() {
+            return Err(format!("the scenario `{shown}` is no file: rename or remove it"));
+        }
+        found.push(
+            Utf8PathBuf::from_path_buf(path).map_err(|_| {
+                format!("the name of the scenario `{shown}` is not UTF-8: rename it")
+            })?,
+        );
+    }
+    Ok(found)
+}
+
+/// Hidden files are editors' and not meant.
+fn is_named_like_a_scenario(path: &Path) -> bool {
+    let is_hidden = path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"."));
+    let is_yaml = path.extension().is_some_and(|extension| {
+        extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml")
+    });
+    is_yaml && !is_hidden
+}
+
+/// Refuses a command before anything starts; the JUnit and JSON that were asked for say so too,
+/// unless that would cost a file that is no report: what the scenarios need is not known here.
 fn refuse(reports: &ReportArgs, name: &str, file: Option<&Utf8Path>, message: String) -> ExitCode {
     let finding = Finding::new(FindingCode::ScenarioInvalid, message);
     let scenario = ScenarioReport {
@@ -156,7 +193,7 @@ fn refuse(reports: &ReportArgs, name: &str, file: Option<&Utf8Path>, message: St
         run: facts(String::new(), now, now),
         scenarios: vec![scenario],
     };
-    for finding in report::write_all(&report, &reports.paths()) {
+    for finding in report::write_all(&report, &report::harmless(&reports.paths())) {
         complain(&format!("error: {}", finding.message));
     }
     ExitCode::Usage
@@ -174,6 +211,9 @@ fn facts(id: String, started: Timestamp, finished: Timestamp) -> RunFacts {
 
 /// Runs scenarios one after another, shows them, writes every report, and tells the exit code.
 pub(super) fn run_scenarios(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
+    if let Some(refusal) = clash(scenarios, args) {
+        return refusal;
+    }
     let mut destinations = report::check_destinations(&args.reports.paths());
     for scenario in scenarios {
         destinations.extend(report::check_destinations(&own_paths(scenario)));
@@ -188,6 +228,17 @@ pub(super) fn run_scenarios(scenarios: &[Scenario], args: &RunArgs) -> ExitCode 
     // A thread that still reads a cancelled backup must not hold the process.
     runtime.shutdown_background();
     code
+}
+
+/// Refuses reports that would destroy something, before their folders are made.
+fn clash(scenarios: &[Scenario], args: &RunArgs) -> Option<ExitCode> {
+    let of_all = args.reports.paths();
+    let reports: Vec<ReportPaths> = scenarios.iter().map(own_paths).chain([of_all]).collect();
+    let clashes = report::clashes(scenarios, &reports);
+    for message in &clashes {
+        complain(&format!("error: {message}"));
+    }
+    (!clashes.is_empty()).then_some(ExitCode::Usage)
 }
 
 async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {

@@ -38,8 +38,9 @@ pub(super) fn run(command: &SweepCommand) -> ExitCode {
     if let Some(cause) = &report.docker {
         say(&format!("  containers were not looked for: {cause}"));
     }
-    if report.swept.is_empty() {
-        say("✓ nothing was left");
+    if report.swept.is_empty() && report.is_complete() {
+        let else_ = if report.docker.is_some() { "else " } else { "" };
+        say(&format!("✓ nothing {else_}was left"));
     }
     if report.is_complete() { ExitCode::Success } else { ExitCode::Errored }
 }

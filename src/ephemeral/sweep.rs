@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::EphemeralError;
 use super::daemon::Daemon;
+use super::endpoint::UNNAMED;
 use super::ledger::{Ledger, Owner, OwnerState, Page, Resource};
 use super::sandbox::Removal;
 use crate::text::duration;
@@ -62,12 +64,15 @@ pub struct SweepReport {
     pub swept: Vec<Swept>,
     /// Why containers could not be looked for, if they could not.
     pub docker: Option<String>,
+    /// Whether containers may be left that could not be looked for: a daemon is named and does not
+    /// answer, or the ledger has a container that is on another.
+    pub is_blind: bool,
 }
 
 impl SweepReport {
-    /// Whether everything that should go has gone.
+    /// Whether everything that should go has gone, as far as there is anything to look at.
     pub fn is_complete(&self) -> bool {
-        !self.swept.iter().any(|swept| matches!(swept.fate, Fate::Stuck(_)))
+        !self.is_blind && !self.swept.iter().any(|swept| matches!(swept.fate, Fate::Stuck(_)))
     }
 }
 
@@ -87,6 +92,11 @@ pub async fn sweep(ledger: &Ledger, mode: Mode) -> SweepReport {
         Ok(daemon) => Some(daemon),
         Err(error) => {
             let cause = error.cause().map(|cause| format!(": {cause}")).unwrap_or_default();
+            // A machine without Docker has no containers.
+            sweep.report.is_blind = !matches!(
+                &error,
+                EphemeralError::NoDaemon { origin, .. } if origin == UNNAMED
+            );
             sweep.report.docker = Some(format!("{error}{cause}"));
             None
         }

@@ -26,7 +26,7 @@ pub struct ReportPaths {
 }
 
 impl ReportPaths {
-    fn all(&self) -> impl Iterator<Item = &Utf8PathBuf> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Utf8PathBuf> {
         self.junit.iter().chain(&self.json)
     }
 }

@@ -24,6 +24,8 @@ pub use error::EndpointError;
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 /// What a client certificate consists of, by the names that docker gives its files.
 const CERTIFICATE_FILES: [&str; 3] = ["ca.pem", "cert.pem", "key.pem"];
+/// The origin of a daemon at the usual place.
+pub(super) const UNNAMED: &str = "nothing names another";
 /// Says, after [`settle`], what named the daemon.
 const ORIGIN_VARIABLE: &str = "PGDRILL_DOCKER_FROM";
 
@@ -174,7 +176,7 @@ pub(super) fn resolve(environment: &Environment<'_>) -> Result<Endpoint, Endpoin
         (current_context(&file)?, format!("`currentContext` in {}", file.display()))
     };
     if name.is_empty() || name == "default" {
-        return by_variables(environment, None, "nothing names another");
+        return by_variables(environment, None, UNNAMED);
     }
     of_context(environment, &name, &origin)
 }

@@ -56,6 +56,7 @@ impl Sweep {
                 }
                 // Another daemon's container: only a sweep that reaches that one can tell.
                 Some(_) | None => {
+                    self.report.is_blind |= judgement.goes || daemon.is_none();
                     let why =
                         format!("{}; not looked for, it is on the daemon {host}", judgement.why);
                     self.note(&format!("container {name}"), Fate::Stays, why, page.written_at);
