@@ -12,41 +12,10 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use support::{Bench, ENGINES, Ran, docker, image};
-
-const HEAD: &str = "--
--- PostgreSQL database dump
---
-
--- Dumped from database version 15.18
--- Dumped by pg_dump version 15.18
-
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-
-CREATE TABLE public.t (
-    id integer
-);
-
-COPY public.t (id) FROM stdin;
-1
-\\.
-
-";
-const TAIL: &str = "
-
---
--- PostgreSQL database dump complete
---
-
-";
+use support::{Bench, ENGINES, Ran, docker, image, plain_dump as dump};
 
 /// What every attack would leave on the machine if it got out.
 const TRACE: &str = "/tmp/pgdrill_escape";
-
-fn dump(sql: &str) -> String {
-    format!("{HEAD}{sql}{TAIL}")
-}
 
 /// SQL that runs a shell command without saying so in a statement of the dump.
 fn program(command: &str) -> String {

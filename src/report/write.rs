@@ -42,13 +42,39 @@ pub fn check_destinations(paths: &ReportPaths) -> Vec<Finding> {
     paths
         .all()
         .filter_map(|path| {
-            let tried = folder_of(path).and_then(|folder| tempfile::tempfile_in(folder).map(drop));
-            let tried = tried.and_then(|()| {
-                if path.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
-            });
+            let tried = match Target::of(path) {
+                Target::Stream => Ok(()),
+                Target::Refused(reason) => Err(io::Error::other(reason)),
+                Target::File => {
+                    folder_of(path).and_then(|folder| tempfile::tempfile_in(folder).map(drop))
+                }
+            };
             tried.err().map(|error| not_written(path, &error))
         })
         .collect()
+}
+
+/// What a report's path leads to.
+enum Target {
+    /// A file, there or not.
+    File,
+    /// `/dev/stdout` and the like, `/dev/null`: written to, never replaced.
+    Stream,
+    /// Something else, which a new file in its place would destroy.
+    Refused(&'static str),
+}
+
+impl Target {
+    fn of(path: &Utf8Path) -> Self {
+        let is_stream = path.starts_with("/dev") || path.starts_with("/proc/self/fd");
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Self::Refused("it is a folder"),
+            Ok(found) if found.is_file() && !is_stream => Self::File,
+            Ok(_) if is_stream => Self::Stream,
+            Ok(_) => Self::Refused("it is no file: a device, a pipe or a socket"),
+            Err(_) => Self::File,
+        }
+    }
 }
 
 fn folder_of(path: &Utf8Path) -> io::Result<&Utf8Path> {
@@ -77,6 +103,11 @@ pub fn write_all(report: &RunReport, paths: &ReportPaths) -> Vec<Finding> {
 
 /// To a new file that is then renamed: a reader sees the old report or the new one.
 fn replace(path: &Utf8Path, content: &[u8]) -> io::Result<()> {
+    match Target::of(path) {
+        Target::Stream => return fs::OpenOptions::new().write(true).open(path)?.write_all(content),
+        Target::Refused(reason) => return Err(io::Error::other(reason)),
+        Target::File => {}
+    }
     let folder = folder_of(path)?;
     remove_abandoned(folder);
     let mut file = tempfile::Builder::new().prefix(DRAFT).tempfile_in(folder)?;
@@ -104,9 +135,12 @@ fn remove_abandoned(folder: &Utf8Path) {
 #[cfg(test)]
 mod tests {
     use std::fs::{self, File};
+    use std::os::unix::fs::FileTypeExt as _;
     use std::time::{Duration, SystemTime};
 
     use camino::Utf8Path;
+
+    use super::ReportPaths;
 
     #[test]
     fn drafts_of_killed_runs_go_with_the_next_report() {
@@ -126,5 +160,20 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, [".pgdrill-report-new", "junit.xml", "old"]);
+    }
+
+    #[test]
+    fn a_device_or_a_pipe_is_never_replaced_by_a_report() {
+        // Its write fails, which tells that it was written to.
+        let full = Utf8Path::new("/dev/full");
+        assert!(super::replace(full, b"{}").is_err());
+        assert!(fs::metadata(full).unwrap().file_type().is_char_device());
+        let folder = tempfile::tempdir().unwrap();
+        let socket = Utf8Path::from_path(folder.path()).unwrap().join("socket");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let paths = ReportPaths { json: Some(socket.clone()), ..ReportPaths::default() };
+        assert_eq!(super::check_destinations(&paths).len(), 1);
+        assert!(super::replace(&socket, b"{}").is_err());
+        assert!(fs::metadata(&socket).unwrap().file_type().is_socket());
     }
 }

@@ -513,3 +513,35 @@ pub fn fact_scenario(fixture: &Fixture, backup: &str) -> String {
 fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap()
 }
+
+const PLAIN_HEAD: &str = "--
+-- PostgreSQL database dump
+--
+
+-- Dumped from database version 15.18
+-- Dumped by pg_dump version 15.18
+
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+
+CREATE TABLE public.t (
+    id integer
+);
+
+COPY public.t (id) FROM stdin;
+1
+\\.
+
+";
+const PLAIN_TAIL: &str = "
+
+--
+-- PostgreSQL database dump complete
+--
+
+";
+
+/// A plain dump as `pg_dump` frames it, of one table with one row, and with this SQL in it.
+pub fn plain_dump(sql: &str) -> String {
+    format!("{PLAIN_HEAD}{sql}{PLAIN_TAIL}")
+}
