@@ -7,14 +7,19 @@
 mod made;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use glob::{MatchOptions, Pattern};
+use glob::Pattern;
 
 use self::made::Made;
+use self::walk::{OPTIONS, is_glob, literal_part, walk};
+use super::foreign;
+use super::names::{self, Said};
 use crate::finding::{Finding, FindingCode};
 use crate::text::counted;
 
@@ -39,12 +44,6 @@ const NO_BACKUPS: [&str; 16] = [
 ];
 /// Matches that a message names.
 const NAMED: usize = 3;
-
-const OPTIONS: MatchOptions = MatchOptions {
-    case_sensitive: true,
-    require_literal_separator: true,
-    require_literal_leading_dot: true,
-};
 
 /// What to do with several matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +82,9 @@ pub fn choose(
     let mut causes = Vec::new();
     for pattern in patterns(path, beside) {
         let matches = Matches::of(&pattern)?;
+        if let Some(doubt) = matches.doubt(path) {
+            return Err(Box::new(doubt));
+        }
         match matches.backups.as_slice() {
             [] => causes.push(matches.why_none(&pattern)),
             [only] => {
@@ -102,11 +104,9 @@ pub fn choose(
 pub(crate) fn may_mean(path: &Utf8Path, beside: Option<&Utf8Path>) -> Vec<Utf8PathBuf> {
     let mut all = vec![path.to_path_buf()];
     if is_glob(path.as_str()) {
-        let found =
-            patterns(path, beside).into_iter().filter_map(|pattern| matching(&pattern).ok());
-        let found = found.flat_map(|paths| paths.filter_map(Result::ok));
-        let found = found.filter_map(|path| Utf8PathBuf::from_path_buf(path).ok());
-        all.extend(found.filter(|path| !path.is_dir() || is_backup(path)));
+        let found = patterns(path, beside).into_iter().filter_map(|pattern| walk(&pattern).ok());
+        let found = found.flat_map(|found| found.paths);
+        all.extend(found.filter(|path| !path.is_dir() || is_backup(path.as_std_path())));
     }
     all
 }
@@ -124,10 +124,9 @@ pub(crate) fn folders_of_glob(
     }
     let folders = patterns(path, beside).into_iter().flat_map(|pattern| {
         let folder = Utf8Path::new(&pattern).parent().filter(|folder| !folder.as_str().is_empty());
-        matching(folder.map_or(".", Utf8Path::as_str)).into_iter().flatten()
+        walk(folder.map_or(".", Utf8Path::as_str)).map(|found| found.paths).unwrap_or_default()
     });
-    let folders = folders.filter_map(Result::ok);
-    folders.filter_map(|folder| Utf8PathBuf::from_path_buf(folder).ok()).collect()
+    folders.collect()
 }
 
 /// The paths that lie beside a backup and belong to it, whether they exist or not.
@@ -143,39 +142,11 @@ fn patterns(path: &Utf8Path, beside: Option<&Utf8Path>) -> Vec<String> {
     beside.into_iter().chain([path.to_string()]).collect()
 }
 
-fn matching(pattern: &str) -> Result<glob::Paths, glob::PatternError> {
-    glob::glob_with(pattern, OPTIONS)
-}
-
-fn is_glob(text: &str) -> bool {
-    text.contains(['*', '?', '['])
-}
-
-/// The folder that a glob begins with, up to its first component that is none.
-fn literal_part(pattern: &str) -> Utf8PathBuf {
-    let parts: Vec<&str> = pattern.split('/').collect();
-    let literal = parts.iter().take_while(|part| !is_glob(part) || is_escaped(part)).count();
-    let folder: Vec<String> = parts[..literal].iter().map(|part| unescaped(part)).collect();
-    match folder.join("/") {
-        folder if folder.is_empty() && pattern.starts_with('/') => Utf8PathBuf::from("/"),
-        folder => Utf8PathBuf::from(folder),
-    }
-}
-
-/// Whether a component's only special characters are those that [`Pattern::escape`] writes.
-fn is_escaped(part: &str) -> bool {
-    Pattern::escape(&unescaped(part)) == part
-}
-
-fn unescaped(part: &str) -> String {
-    ["*", "?", "[", "]"]
-        .iter()
-        .fold(part.to_owned(), |text, special| text.replace(&format!("[{special}]"), special))
-}
-
 /// What a glob matches.
 struct Matches {
     backups: Vec<Utf8PathBuf>,
+    /// One that may be a backup and cannot be named: its name is no UTF-8.
+    odd: Option<PathBuf>,
     ignored: usize,
     /// Why a folder could not be looked into.
     unreadable: Option<String>,
@@ -183,24 +154,37 @@ struct Matches {
 
 impl Matches {
     fn of(pattern: &str) -> Result<Self, Box<Finding>> {
-        let found = matching(pattern).map_err(|error| {
+        let found = walk(pattern).map_err(|error| {
             let message = format!("`{pattern}` is no glob");
             let finding = Finding::new(FindingCode::ScenarioInvalid, message);
             Box::new(finding.because(error.to_string()))
         })?;
-        let mut matches = Self { backups: Vec::new(), ignored: 0, unreadable: None };
-        for entry in found {
-            match entry.map(Utf8PathBuf::from_path_buf) {
-                Ok(Ok(path)) if is_backup(&path) => matches.backups.push(path),
-                Ok(_) => matches.ignored += 1,
-                Err(error) => matches.unreadable = Some(error.to_string()),
-            }
-        }
+        let all = found.paths.len() + found.odd.len();
+        let (backups, _): (Vec<_>, Vec<_>) =
+            found.paths.into_iter().partition(|path| is_backup(path.as_std_path()));
+        let odd: Vec<PathBuf> = found.odd.into_iter().filter(|path| is_backup(path)).collect();
+        let ignored = all - backups.len() - odd.len();
+        let odd = odd.into_iter().next();
+        let mut matches = Self { backups, odd, ignored, unreadable: found.unreadable };
         // A link `latest` beside the files is one of them, and says less than the file's own name.
         matches.backups.sort_by_key(|path| (path.is_symlink(), path.clone()));
         let mut seen = BTreeSet::new();
         matches.backups.retain(|path| path.canonicalize().map_or(true, |real| seen.insert(real)));
         Ok(matches)
+    }
+
+    /// Why what is meant may be another than those that were found.
+    fn doubt(&self, path: &Utf8Path) -> Option<Finding> {
+        if let Some(odd) = &self.odd {
+            return Some(unnameable(path, odd));
+        }
+        let unreadable = self.unreadable.as_ref().filter(|_| !self.backups.is_empty())?;
+        let message = format!("`{path}` may match more than can be seen");
+        Some(
+            Finding::new(FindingCode::BackupUndecided, message)
+                .because(unreadable.clone())
+                .first_try("Run as an account that may list the folder, or name the backup."),
+        )
     }
 
     fn why_none(&self, pattern: &str) -> String {
@@ -225,13 +209,13 @@ impl Matches {
 }
 
 /// Whether a match can be meant. One that cannot be looked at is: that it is unreadable must be said.
-fn is_backup(path: &Utf8Path) -> bool {
-    let name = path.file_name().unwrap_or_default().to_ascii_lowercase();
+fn is_backup(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     if NO_BACKUPS.iter().any(|end| name.ends_with(end)) {
         return false;
     }
     match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => holds_backup(path),
+        Ok(metadata) if metadata.is_dir() => !foreign::is_left_over(&name) && holds_backup(path),
         Ok(metadata) => metadata.is_file(),
         Err(_) => true,
     }
@@ -239,15 +223,18 @@ fn is_backup(path: &Utf8Path) -> bool {
 
 /// Whether a folder is meant: a cluster's, or what is left of one. An empty one is, too: it may be
 /// what the last night has made.
-fn holds_backup(folder: &Utf8Path) -> bool {
-    let Ok(entries) = folder.read_dir_utf8() else { return true };
+fn holds_backup(folder: &Path) -> bool {
+    let Ok(entries) = fs::read_dir(folder) else { return true };
     let mut names = entries.filter_map(Result::ok).peekable();
     names.peek().is_none()
         || names.any(|entry| {
-            let name = entry.file_name().to_ascii_lowercase();
+            let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
             let is_part = ["globals.sql", "dumps", "toc.dat"].contains(&name.as_str());
+            // An archive is a backup of its own.
+            let is_archive = matches!(names::said_by(&name), Some((_, Some(Said::Tar))));
             is_part
-                || [".dump", ".sql", ".sql.gz", ".dump.gz"].iter().any(|end| name.ends_with(end))
+                || entry.path().join("toc.dat").is_file()
+                || names::database_of_member(&name).is_some() && !is_archive
         })
 }
 
@@ -258,6 +245,14 @@ fn named(backups: &[Utf8PathBuf]) -> String {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),
     }
+}
+
+/// A backup is opened, shown and reported by its name, and this one has none that is text.
+fn unnameable(path: &Utf8Path, odd: &Path) -> Finding {
+    let message = format!("`{path}` matches `{}`, whose name is not UTF-8", odd.display());
+    Finding::new(FindingCode::BackupUndecided, message)
+        .because("it may be the backup that is meant, and cannot be opened by that name")
+        .first_try("Rename it, or choose a glob that does not match it.")
 }
 
 fn too_many(path: &Utf8Path, backups: &[Utf8PathBuf]) -> Finding {

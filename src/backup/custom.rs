@@ -11,23 +11,31 @@
 //! readable, and changed bytes in data without checksums (all codecs but gzip). Only a restore
 //! tells about those.
 
+mod columns;
 mod contents;
 mod data;
+mod dependencies;
 mod header;
-mod rows;
+mod kinds;
 mod source;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod toc_file;
 
 use std::io::Read;
 
-use super::encoding::decode;
+use super::meter::Meter;
 use super::toc::TocEntry;
+pub(super) use data::{label, listed_blobs};
+use header::Keeping;
+pub(super) use kinds::unknown as unknown_kinds;
 use source::{Source, Stop};
+pub(super) use toc_file::{FileRows, TocFile};
 
-/// The memory that a table of contents may take; a dump with a larger one is not read further.
-const CONTENTS_LIMIT: usize = 512 * 1024 * 1024;
+/// The memory that a table of contents may take: 100,000 entries of two kilobytes each. A dump with a
+/// larger one is not read further.
+const CONTENTS_LIMIT: usize = 192 * 1024 * 1024;
 /// How many findings are kept; a broken dump of a database with many tables has one for each.
 const DAMAGE_LIMIT: usize = 1000;
 
@@ -114,21 +122,22 @@ pub(crate) enum DamageKind {
     Io,
 }
 
-/// Reads a custom-format dump from its first byte (`PGDMP`) to its end, sequentially.
-pub(crate) fn read(reader: &mut dyn Read) -> CustomDump {
-    read_limited(reader, CONTENTS_LIMIT)
+/// Reads a custom-format dump from its first byte (`PGDMP`) to its end, sequentially. What its
+/// decoders make is counted on `meter`.
+pub(crate) fn read(reader: &mut dyn Read, meter: &Meter) -> CustomDump {
+    read_limited(reader, meter, CONTENTS_LIMIT)
 }
 
-/// When a custom-format dump began, from its header alone: year, month, day, hour, minute, second
+/// When a custom-format dump, or one with a `toc.dat`, began, from its header alone: year, month, day, hour, minute, second
 /// as in [`CustomHeader::created`].
 pub(crate) fn created(reader: &mut dyn Read) -> Option<[i64; 6]> {
-    header::read(&mut Source::new(reader)).ok()?.0.created
+    header::read(&mut Source::new(reader), Keeping::Any).ok()?.0.created
 }
 
-fn read_limited(reader: &mut dyn Read, contents_limit: usize) -> CustomDump {
+fn read_limited(reader: &mut dyn Read, meter: &Meter, contents_limit: usize) -> CustomDump {
     let mut source = Source::new(reader);
     let mut dump = CustomDump::default();
-    if let Err(stop) = read_archive(&mut source, contents_limit, &mut dump) {
+    if let Err(stop) = read_archive(&mut source, meter, contents_limit, &mut dump) {
         note(&mut dump.damage, stop.into_damage(None));
     }
     if let Err(stop) = source.drain() {
@@ -140,23 +149,16 @@ fn read_limited(reader: &mut dyn Read, contents_limit: usize) -> CustomDump {
 
 fn read_archive(
     source: &mut Source,
+    meter: &Meter,
     contents_limit: usize,
     dump: &mut CustomDump,
 ) -> Result<(), Stop> {
-    let (raw_header, layout) = header::read(source)?;
+    let (raw_header, layout) = header::read(source, Keeping::Blocks)?;
     dump.has_checksums = layout.compression == Compression::Gzip;
     source.enter("table of contents");
     let contents = contents::read(source, &layout, contents_limit);
     let encoding = String::from_utf8_lossy(&contents.encoding).into_owned();
-    dump.header = Some(CustomHeader {
-        version: layout.version,
-        compression: layout.compression,
-        created: raw_header.created,
-        database: decode(&raw_header.database, &encoding),
-        server_version: decode(&raw_header.server_version, &encoding),
-        pg_dump_version: decode(&raw_header.pg_dump_version, &encoding),
-        encoding: encoding.clone(),
-    });
+    dump.header = Some(raw_header.decode(&layout, &encoding));
     let mut places = Vec::with_capacity(contents.entries.len());
     for raw in contents.entries {
         places.push(raw.place);
@@ -166,8 +168,15 @@ fn read_archive(
         return Err(stop);
     }
     source.enter("data");
-    let known = data::Known { layout, encoding, contents_limit, places };
-    data::walk(source, known, &mut dump.entries, &mut dump.damage);
+    let pg_dump_version = dump.header.as_ref().map_or("", |header| header.pg_dump_version.as_str());
+    let known = data::Known {
+        layout,
+        encoding,
+        contents_limit,
+        places,
+        pg_dump_version: pg_dump_version.to_owned(),
+    };
+    data::walk(source, known, meter, &mut dump.entries, &mut dump.damage);
     Ok(())
 }
 

@@ -66,9 +66,51 @@ fn rust_encoding(name: &str) -> Option<&'static Encoding> {
     Encoding::for_label(label.as_bytes())
 }
 
+/// Whether PostgreSQL knows an encoding of this name (`pg_encname_tbl` in `src/common/encnames.c`):
+/// its own names, and the other ones that it takes for them.
+pub(crate) fn is_known(name: &[u8]) -> bool {
+    let Ok(name) = std::str::from_utf8(name) else { return false };
+    let plain = plain_name(name);
+    rust_encoding(name).is_some()
+        || matches!(
+            plain.as_str(),
+            "SQLASCII" | "MULEINTERNAL" | "EUCTW" | "JOHAB" | "ABC" | "ALT" | "WIN" | "TCVN"
+        )
+        || matches!(
+            plain.as_str(),
+            "TCVN5712"
+                | "VSCII"
+                | "MSKANJI"
+                | "SHIFTJIS"
+                | "WIN932"
+                | "WIN936"
+                | "WIN949"
+                | "WIN950"
+        )
+        || plain.strip_prefix("WINDOWS").is_some_and(|page| {
+            matches!(page, "866" | "874" | "932" | "936" | "949" | "950")
+                || page.len() == 4 && page.starts_with("125") && !page.ends_with('9')
+        })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use super::{decode, is_known};
+
+    #[test]
+    fn the_encodings_of_postgresql_are_known() {
+        let all = "SQL_ASCII EUC_JP EUC_CN EUC_KR EUC_TW EUC_JIS_2004 UTF8 MULE_INTERNAL LATIN1 LATIN2 \
+            LATIN3 LATIN4 LATIN5 LATIN6 LATIN7 LATIN8 LATIN9 LATIN10 WIN1256 WIN1258 WIN866 WIN874 KOI8R \
+            WIN1251 WIN1252 ISO_8859_5 ISO_8859_6 ISO_8859_7 ISO_8859_8 WIN1250 WIN1253 WIN1254 WIN1255 \
+            WIN1257 KOI8U SJIS BIG5 GBK UHC GB18030 JOHAB SHIFT_JIS_2004 unicode windows-1252 mskanji";
+        for name in all.split(' ').filter(|name| !name.is_empty()) {
+            assert!(is_known(name.as_bytes()), "{name}");
+        }
+        for name in ["UTF9", "", "LATIN11", "WIN1259", "windows1259", "KOI8X"] {
+            assert!(!is_known(name.as_bytes()), "{name}");
+        }
+        assert!(!is_known(b"UTF8\xff"));
+    }
 
     #[test]
     fn bytes_are_read_in_the_encoding_the_dump_names() {

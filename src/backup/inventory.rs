@@ -2,57 +2,69 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::ops::Range;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::Serialize;
 
+use super::codec::Codec;
+use super::decrypt::{Encryption, Opener};
 use super::sidecar::Sidecar;
+use super::sql::CollationsNeeded;
 use super::toc::TocEntry;
 use crate::finding::Finding;
 use crate::outcome::BackupFacts;
 
-/// The shape of a backup as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum BackupFormat {
-    /// A gzip-compressed tar archive with globals and dumps.
-    ClusterTarGz,
-    /// The same, not compressed.
+/// The shape of a backup as a whole, behind any compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackupShape {
+    /// A tar archive with globals and dumps.
     ClusterTar,
     /// The same, as a folder.
     ClusterFolder,
-    /// One dump in `pg_dump`'s custom format.
-    Custom,
-    /// The same, gzip-compressed as a whole.
-    CustomGz,
-    /// One plain SQL dump.
-    Plain,
-    /// The same, gzip-compressed.
-    PlainGz,
+    /// The output of `pg_dumpall`.
+    DumpAll,
+    /// One dump.
+    Single(DumpFormat),
     /// Nothing that could be recognised.
     Unknown,
 }
 
+/// The format of a backup: its shape and how that is compressed as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BackupFormat {
+    /// What it is behind the compression.
+    pub shape: BackupShape,
+    /// How the file as a whole is compressed.
+    pub codec: Codec,
+}
+
 impl BackupFormat {
-    /// The name used in reports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ClusterTarGz => "cluster_tar_gz",
-            Self::ClusterTar => "cluster_tar",
-            Self::ClusterFolder => "cluster_folder",
-            Self::Custom => "custom",
-            Self::CustomGz => "custom_gz",
-            Self::Plain => "plain",
-            Self::PlainGz => "plain_gz",
-            Self::Unknown => "unknown",
-        }
-    }
+    /// Of something that was not recognised.
+    pub const UNKNOWN: Self = Self { shape: BackupShape::Unknown, codec: Codec::None };
 
     /// Whether the backup carries roles and tablespaces of its own.
     pub fn is_cluster(self) -> bool {
-        match self {
-            Self::ClusterTarGz | Self::ClusterTar | Self::ClusterFolder => true,
-            Self::Custom | Self::CustomGz | Self::Plain | Self::PlainGz | Self::Unknown => false,
+        match self.shape {
+            BackupShape::ClusterTar | BackupShape::ClusterFolder | BackupShape::DumpAll => true,
+            BackupShape::Single(_) | BackupShape::Unknown => false,
+        }
+    }
+}
+
+/// The name used in reports: `cluster_tar_gz`, `custom`, `plain_zst`.
+impl fmt::Display for BackupFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.shape {
+            BackupShape::ClusterTar => "cluster_tar",
+            BackupShape::ClusterFolder => "cluster_folder",
+            BackupShape::DumpAll => "pg_dumpall",
+            BackupShape::Single(format) => format.as_str(),
+            BackupShape::Unknown => return f.write_str("unknown"),
+        })?;
+        match self.codec.extension() {
+            Some(extension) => write!(f, "_{extension}"),
+            None => Ok(()),
         }
     }
 }
@@ -63,8 +75,33 @@ impl BackupFormat {
 pub enum DumpFormat {
     /// `pg_dump -Fc`.
     Custom,
+    /// `pg_dump -Fd`: a folder.
+    Directory,
+    /// `pg_dump -Ft`.
+    Tar,
     /// SQL for psql.
     Plain,
+}
+
+impl DumpFormat {
+    /// The name used in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Custom => "custom",
+            Self::Directory => "directory",
+            Self::Tar => "tar",
+            Self::Plain => "plain",
+        }
+    }
+
+    /// Whether it is `pg_restore`'s to read, with a table of contents of the database's own entries
+    /// and their definitions.
+    pub fn is_archive(self) -> bool {
+        match self {
+            Self::Custom | Self::Directory | Self::Tar => true,
+            Self::Plain => false,
+        }
+    }
 }
 
 /// A version of PostgreSQL as its programs print it: `15.18 (Debian 15.18-0+deb12u1)`.
@@ -119,8 +156,19 @@ pub struct Globals {
     pub bootstrap_role: Option<String>,
     /// Damage found by reading it.
     pub findings: Vec<Finding>,
+    /// What its format leaves open.
+    pub not_tested: Vec<String>,
     /// Where a psql without `\restrict` could take data for a command.
     pub unclear_for_old_psql: Option<u64>,
+}
+
+/// Where the files of a directory dump lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DumpFolder {
+    /// The folder's name in the backup; empty where the backup as a whole is the dump.
+    pub(crate) name: String,
+    /// The position of its last file among the archive's members.
+    pub(crate) last: usize,
 }
 
 /// One database's dump.
@@ -134,8 +182,8 @@ pub struct DatabaseDump {
     pub position: usize,
     /// Its shape.
     pub format: DumpFormat,
-    /// Whether the member as a whole is gzip-compressed.
-    pub is_gzip: bool,
+    /// How the member, or the single file, is compressed as a whole.
+    pub codec: Codec,
     /// Bytes it takes in the archive, before the outer compression: its weight.
     pub archive_bytes: u64,
     /// Bytes of its data after decompression, as far as they could be counted.
@@ -158,8 +206,14 @@ pub struct DatabaseDump {
     pub tablespaces_named: BTreeSet<String>,
     /// Extensions that statements of a plain dump make; [`Self::extensions`] knows them all.
     pub extensions_created: BTreeSet<String>,
+    /// Collations that the server must be able to make, or have.
+    pub collations: CollationsNeeded,
     /// A plain dump made with `pg_dump --create` makes its database itself.
     pub creates_database: bool,
+    /// Where it lies in the output of `pg_dumpall`, in bytes after decompression.
+    pub(crate) section: Option<Range<u64>>,
+    /// Where the files of a directory dump lie in the backup.
+    pub(crate) folder: Option<DumpFolder>,
     /// Line of the first place where a psql without `\restrict` could take data for a command.
     pub unclear_for_old_psql: Option<u64>,
     /// What its format leaves open, for the report.
@@ -175,6 +229,12 @@ impl DatabaseDump {
             .into_iter()
             .filter_map(|version| version.as_ref()?.major())
             .max()
+    }
+
+    /// Rows that it holds; `None` where those of a table cannot be counted.
+    pub fn rows(&self) -> Option<u64> {
+        let of_tables = self.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
+        of_tables.map(|entry| entry.data.as_ref().map_or(Some(0), |data| data.rows)).sum()
     }
 
     /// Extensions that the server must have for it: those of the table of contents, and those that
@@ -202,6 +262,8 @@ pub struct BackupInventory {
     pub bytes_read: u64,
     /// SHA-256 of the file in hexadecimal; none for a folder.
     pub sha256: Option<String>,
+    /// Whether the file is encrypted, and what was found in it.
+    pub encryption: Encryption,
     /// When it was made, from inside or from its sidecar.
     pub created_at: Option<String>,
     /// What the sidecars say.
@@ -216,6 +278,8 @@ pub struct BackupInventory {
     pub findings: Vec<Finding>,
     /// What was there when it was first looked at; told apart from a file that still grows.
     pub(crate) identity: Vec<(Utf8PathBuf, u64, i64)>,
+    /// What opens it again.
+    pub(crate) opener: Opener,
 }
 
 impl BackupInventory {
@@ -223,10 +287,11 @@ impl BackupInventory {
     pub fn unread(path: &Utf8Path) -> Self {
         Self {
             path: path.to_path_buf(),
-            format: BackupFormat::Unknown,
+            format: BackupFormat::UNKNOWN,
             bytes: 0,
             bytes_read: 0,
             sha256: None,
+            encryption: Encryption::None,
             created_at: None,
             sidecar: None,
             globals: None,
@@ -234,6 +299,7 @@ impl BackupInventory {
             outer_is_sound: true,
             findings: Vec::new(),
             identity: Vec::new(),
+            opener: Opener::default(),
         }
     }
 
@@ -261,7 +327,7 @@ impl From<&BackupInventory> for BackupFacts {
         Self {
             path: inventory.path.to_string(),
             picked: None,
-            format: inventory.format.as_str().to_owned(),
+            format: inventory.format.to_string(),
             bytes: inventory.bytes,
             sha256: inventory.sha256.clone(),
             created_at: inventory.created_at.clone(),

@@ -1,16 +1,27 @@
 //! One member of an archive, or one file: which database's dump it is, and what is in it.
 
+mod place;
+mod plain;
+
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
+use super::codec::Codec;
 use super::custom::{self, Compression, CustomDump, DamageKind};
+use super::foreign::{self, Foreign};
 use super::intake::{self, Content};
 use super::inventory::{DatabaseDump, DumpFormat, PostgresVersion};
-use super::names;
+use super::meter::{Halt, Meter};
+use super::names::{self, Said};
+use super::pgtar;
 use super::reach;
-use super::sql::{self, Construct, PlainDump, PlainFlavour};
+use super::sql::{self, CollationsNeeded, PlainDump};
 use crate::finding::{Finding, FindingCode};
-use crate::text::one_line;
+use crate::text::{counted, one_line};
+
+pub(crate) use self::place::MemberPlace;
+pub(crate) use self::plain::plain_damage;
+pub(super) use self::plain::{behind, from_plain};
 
 /// What a member turned out to be.
 pub(crate) enum Member {
@@ -20,80 +31,103 @@ pub(crate) enum Member {
         dump: Box<PlainDump>,
     },
     /// Recognised, and nothing that this version restores.
-    Unsupported(&'static str),
+    Unsupported(Foreign),
     /// No dump at all.
     Other,
 }
 
-/// Globals larger than this are none: a role takes about a hundred bytes.
-const GLOBALS_LIMIT_BYTES: u64 = 256 * 1024 * 1024;
-
-/// What is being read, for the messages.
-#[derive(Debug, Clone)]
-pub(crate) struct MemberPlace<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) database: String,
-    pub(crate) position: usize,
-    pub(crate) bytes: u64,
-    /// Whether its name says which database it is: a file's name may say anything.
-    pub(crate) is_named: bool,
-}
+/// Globals are held in memory. A role takes some hundred bytes.
+const GLOBALS_LIMIT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Reads a member to its end.
 ///
 /// # Errors
 ///
-/// Only what the outer archive reports; damage inside the member is in the result's findings.
-pub(crate) fn read(place: &MemberPlace<'_>, reader: &mut dyn Read) -> io::Result<Member> {
+/// Only what the outer archive reports; damage inside the member is in the result's findings. Where
+/// `meter` has a reason to stop, what was found says nothing.
+pub(crate) fn read(
+    place: &MemberPlace<'_>,
+    reader: &mut dyn Read,
+    meter: &Meter,
+) -> io::Result<Member> {
     let (head, mut reader) = intake::peek(reader)?;
-    match intake::content_of(&head) {
-        Content::Gzip => {
-            let (head, mut inflated) = match intake::peek(intake::gunzip(reader)) {
-                Ok(peeked) => peeked,
-                Err(error) => {
-                    return Ok(Member::Dump(Box::new(damaged_gzip(place, &error))));
-                }
-            };
-            read_dump(place, &head, &mut inflated, true)
-        }
-        _ => read_dump(place, &head, &mut reader, false),
+    let Content::Compressed(codec) = intake::content_of(&head) else {
+        return read_dump(place, &head, &mut reader, Codec::None, meter);
+    };
+    let (head, mut inflated) = match codec.decoder(reader, meter).and_then(intake::peek) {
+        Ok(peeked) => peeked,
+        Err(error) => return Ok(Member::Dump(Box::new(damaged_stream(place, codec, &error)))),
+    };
+    let mut member = read_dump(place, &head, &mut inflated, codec, meter)?;
+    if let Member::Dump(dump) = &mut member
+        && inflated.get_ref().1.is_checked()
+    {
+        seal(&mut dump.not_tested);
     }
+    Ok(member)
 }
 
 fn read_dump(
     place: &MemberPlace<'_>,
     head: &[u8],
     reader: &mut dyn Read,
-    is_gzip: bool,
+    codec: Codec,
+    meter: &Meter,
 ) -> io::Result<Member> {
-    let mut dump = match intake::content_of(head) {
-        Content::Empty => empty(place),
-        Content::CustomDump => from_custom(place, custom::read(reader)),
-        Content::Text if is_globals_name(place.name) => return globals(reader),
-        Content::Text => from_plain(place, sql::inspect(reader)),
-        Content::Zstd => return Ok(Member::Unsupported("zstd compression")),
-        Content::OtherCompression(name) => return Ok(Member::Unsupported(name)),
-        Content::Tar => return Ok(Member::Unsupported("pg_dump's tar format")),
-        Content::Gzip => return Ok(Member::Unsupported("doubly compressed data")),
+    let (mut dump, found) = match intake::content_of(head) {
+        Content::Empty => (empty(place), None),
+        Content::CustomDump => {
+            (from_custom(place, custom::read(reader, meter)), Some(Said::Custom))
+        }
+        Content::Text if is_globals_name(place.name) => return globals(reader, meter),
+        Content::Text => (from_plain(place, sql::inspect(reader)), Some(Said::Plain)),
+        Content::Foreign(foreign) => return Ok(Member::Unsupported(foreign)),
+        Content::Tar if pgtar::begins(head) => (pgtar::read(place, reader, meter), Some(Said::Tar)),
+        Content::Tar => return Ok(Member::Unsupported(foreign::NESTED_TAR)),
+        Content::Compressed(_) => return Ok(Member::Unsupported(foreign::DOUBLY_COMPRESSED)),
         Content::Unknown if names::database_of_member(place.name).is_none() => {
             return Ok(Member::Other);
         }
-        Content::Unknown => unknown(place),
+        Content::Unknown => (unknown(place), None),
     };
-    dump.is_gzip = is_gzip;
-    if is_gzip {
-        dump.not_tested.retain(|text| !text.contains("no checksum"));
+    dump.codec = codec;
+    // The name of a single file speaks of its outer compression as well.
+    let lie = found.filter(|_| place.is_named);
+    if let Some(text) = lie.and_then(|found| names::difference(place.name, codec, found)) {
+        let differs = Finding::new(FindingCode::ExtensionDiffers, text);
+        dump.findings.push(differs.on(format!("member {}", place.name)).in_database(&*dump.name));
     }
     Ok(Member::Dump(Box::new(dump)))
 }
 
-fn is_globals_name(name: &str) -> bool {
-    name.rsplit('/').next() == Some("globals.sql")
+/// Something around a dump or globals had checksums of everything in it, and they were right. They
+/// speak of what their writer was given.
+pub(crate) fn seal(not_tested: &mut Vec<String>) {
+    let open = not_tested.len();
+    not_tested.retain(|text| !text.contains("no checksum"));
+    if not_tested.len() < open {
+        not_tested.push(
+            "what was changed before the checksum around it was made, and still restores, is not seen"
+                .to_owned(),
+        );
+    }
 }
 
-fn globals(reader: &mut dyn Read) -> io::Result<Member> {
+/// A dump of a database `globals` would lie in `dumps/`.
+fn is_globals_name(name: &str) -> bool {
+    match name.rsplit_once('/') {
+        Some((folder, file)) => file == "globals.sql" && !folder.ends_with("dumps"),
+        None => name == "globals.sql",
+    }
+}
+
+fn globals(reader: &mut dyn Read, meter: &Meter) -> io::Result<Member> {
     let mut sql = Vec::new();
     reader.take(GLOBALS_LIMIT_BYTES).read_to_end(&mut sql)?;
+    if sql.len() as u64 == GLOBALS_LIMIT_BYTES {
+        meter.stop(Halt::Unsupported("its globals are larger than 64 MiB".to_owned()));
+        sql = Vec::new();
+    }
     let dump = sql::inspect(&mut sql.as_slice());
     Ok(Member::Globals { sql, dump: Box::new(dump) })
 }
@@ -104,7 +138,7 @@ fn blank(place: &MemberPlace<'_>, format: DumpFormat) -> DatabaseDump {
         member: place.name.to_owned(),
         position: place.position,
         format,
-        is_gzip: false,
+        codec: Codec::None,
         archive_bytes: place.bytes,
         data_bytes: 0,
         entries: Vec::new(),
@@ -116,7 +150,10 @@ fn blank(place: &MemberPlace<'_>, format: DumpFormat) -> DatabaseDump {
         roles_named: BTreeSet::new(),
         tablespaces_named: BTreeSet::new(),
         extensions_created: BTreeSet::new(),
+        collations: CollationsNeeded::default(),
         creates_database: false,
+        section: None,
+        folder: None,
         unclear_for_old_psql: None,
         not_tested: Vec::new(),
         findings: Vec::new(),
@@ -143,27 +180,25 @@ fn unknown(place: &MemberPlace<'_>) -> DatabaseDump {
     dump
 }
 
-fn damaged_gzip(place: &MemberPlace<'_>, error: &io::Error) -> DatabaseDump {
+fn damaged_stream(place: &MemberPlace<'_>, codec: Codec, error: &io::Error) -> DatabaseDump {
     let mut dump = blank(place, DumpFormat::Plain);
-    let code = if error.kind() == io::ErrorKind::UnexpectedEof || is_cut(&error.to_string()) {
-        FindingCode::DumpTruncated
-    } else {
-        FindingCode::DumpDamaged
-    };
-    let message = format!("the gzip data of `{}` cannot be read", place.name);
+    let code =
+        if is_cut_error(error) { FindingCode::DumpTruncated } else { FindingCode::DumpDamaged };
+    let message = format!("the {codec} data of `{}` cannot be read", place.name);
     dump.findings.push(finding(place, code, message).because(error.to_string()));
     dump
 }
 
-fn from_custom(place: &MemberPlace<'_>, custom: CustomDump) -> DatabaseDump {
+pub(super) fn from_custom(place: &MemberPlace<'_>, custom: CustomDump) -> DatabaseDump {
     let mut dump = blank(place, DumpFormat::Custom);
     dump.has_table_of_contents = true;
     dump.data_bytes = custom
         .entries
         .iter()
-        .filter_map(|entry| entry.data)
+        .filter_map(|entry| entry.data.as_ref())
         .map(|data| data.bytes.unwrap_or(data.stored_bytes.saturating_mul(4)))
-        .sum();
+        // A header may say any size of a file that is cut.
+        .fold(0, u64::saturating_add);
     if let Some(header) = &custom.header {
         dump.encoding = Some(header.encoding.clone());
         dump.server_version = Some(PostgresVersion(header.server_version.clone()));
@@ -182,7 +217,12 @@ fn from_custom(place: &MemberPlace<'_>, custom: CustomDump) -> DatabaseDump {
                 dump.findings.push(differs.in_database(&*header.database));
             }
         }
-        if !custom.has_checksums {
+        if custom.has_checksums {
+            dump.not_tested.push(
+                "the table of contents has no checksum, a changed definition that still restores is not seen"
+                    .to_owned(),
+            );
+        } else {
             let codec = match header.compression {
                 Compression::None => "no compression",
                 Compression::Gzip => "gzip",
@@ -200,6 +240,16 @@ fn from_custom(place: &MemberPlace<'_>, custom: CustomDump) -> DatabaseDump {
         if names_roles(&entry.kind) {
             dump.roles_named.extend(sql::roles_named_in(&entry.definition));
         }
+        dump.collations.add(entry.definition.as_bytes(), "UTF8");
+    }
+    let unknown = custom::unknown_kinds(&custom.entries);
+    if !unknown.is_empty() {
+        let count = unknown.len();
+        let names = one_line(&unknown.into_iter().take(5).collect::<Vec<_>>().join(", "), 100);
+        dump.not_tested.push(format!(
+            "{} that this version does not know ({names}): whether they are as pg_dump writes them",
+            counted(count, "kind of entry")
+        ));
     }
     dump.findings.extend(reach::in_custom(place, &custom.entries));
     dump.entries = custom.entries;
@@ -238,34 +288,9 @@ fn names_roles(kind: &str) -> bool {
     )
 }
 
-fn from_plain(place: &MemberPlace<'_>, plain: PlainDump) -> DatabaseDump {
-    let mut dump = blank(place, DumpFormat::Plain);
-    plain_damage(place, &plain, &mut dump.findings);
-    dump.has_table_of_contents = plain.flavour == PlainFlavour::PgDump || !plain.entries.is_empty();
-    dump.data_bytes = plain.bytes;
-    dump.encoding = plain.client_encoding;
-    dump.server_version = plain.server_version.map(PostgresVersion);
-    dump.pg_dump_version = plain.pg_dump_version.map(PostgresVersion);
-    dump.unclear_for_old_psql = plain.first_unclear.map(|unclear| unclear.line);
-    dump.tablespaces_named = plain.entries.iter().filter_map(|e| e.tablespace.clone()).collect();
-    dump.roles_named = plain.roles_named;
-    dump.extensions_created = plain.extensions_created;
-    dump.roles_named.extend(plain.entries.iter().filter_map(|entry| entry.owner.clone()));
-    if plain.connects.len() > 1 {
-        let message = format!("`{}` holds several databases (pg_dumpall)", place.name);
-        dump.findings.push(finding(place, FindingCode::FormatNotSupported, message));
-    } else if let Some(connect) = plain.connects.first() {
-        dump.creates_database = true;
-        dump.name.clone_from(&connect.database);
-    } else {
-        dump.not_tested
-            .push("a plain dump carries no owner, encoding or settings of its database".to_owned());
-    }
-    dump.not_tested.push(
-        "a plain dump has no checksum, a changed value that still loads is not seen".to_owned(),
-    );
-    dump.entries = plain.entries;
-    dump
+/// Whether an error means that a dump or its compression ends too early.
+pub(crate) fn is_cut_error(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof || is_cut(&error.to_string())
 }
 
 /// Whether a decoder's words mean that its input ended too early. flate2 has no kind for it.
@@ -273,100 +298,4 @@ pub(crate) fn is_cut(words: &str) -> bool {
     ["incomplete deflate stream", "unexpected end", "unexpected EOF", "failed to fill whole buffer"]
         .iter()
         .any(|text| words.contains(text))
-}
-
-fn construct(construct: Construct) -> &'static str {
-    match construct {
-        Construct::CopyRows => "the rows of a table",
-        Construct::Text | Construct::DollarText => "a string",
-        Construct::Identifier => "a quoted name",
-        Construct::Comment => "a comment",
-        Construct::Statement => "a statement",
-    }
-}
-
-/// Whether the writer ends every whole dump with a line that says so.
-fn has_trailer(flavour: PlainFlavour) -> bool {
-    match flavour {
-        PlainFlavour::PgDump | PlainFlavour::PgDumpAll | PlainFlavour::DbbackupNative => true,
-        PlainFlavour::Mysql | PlainFlavour::Unknown => false,
-    }
-}
-
-/// What reading a plain dump has found; also used for globals.
-pub(crate) fn plain_damage(place: &MemberPlace<'_>, plain: &PlainDump, found: &mut Vec<Finding>) {
-    let truncated = |message: String| finding(place, FindingCode::DumpTruncated, message);
-    let damaged = |message: String| finding(place, FindingCode::DumpDamaged, message);
-    if plain.flavour == PlainFlavour::Mysql {
-        let message = format!("`{}` is a MySQL dump", place.name);
-        found.push(finding(place, FindingCode::FormatNotSupported, message));
-        return;
-    }
-    if let Some((_, text)) = plain.meta_commands.first() {
-        let count = plain.meta_command_count;
-        let line = plain.meta_commands.first().map_or(0, |(line, _)| *line);
-        let name: String = text.chars().take_while(|c| !c.is_whitespace()).take(20).collect();
-        let mut refused = finding(
-            place,
-            FindingCode::MetaCommand,
-            format!(
-                "the plain dump `{}` holds the psql command `{}`; it was not run",
-                place.name,
-                one_line(&name, 20)
-            ),
-        )
-        .on(format!("line {line} of member {}", place.name));
-        refused.count = count;
-        found.push(refused);
-    }
-    found.extend(reach::in_plain(place, plain));
-    if let Some(error) = &plain.io_error {
-        let message = format!("the compressed data of `{}` cannot be read to its end", place.name);
-        found.push(if is_cut(error) {
-            truncated(message).because(error.clone())
-        } else {
-            damaged(message).because(error.clone())
-        });
-    } else if let Some(unfinished) = &plain.unfinished {
-        let object = match &unfinished.table {
-            Some(table) => format!("TABLE DATA {table}, line {}", unfinished.line),
-            None => format!("line {}", unfinished.line),
-        };
-        found.push(
-            truncated(format!(
-                "the dump `{}` ends inside {}",
-                place.name,
-                construct(unfinished.construct)
-            ))
-            .on(object),
-        );
-    } else if !plain.trailer && !has_trailer(plain.flavour) {
-        let message = format!("nothing says that the dump `{}` is whole", place.name);
-        found.push(
-            finding(place, FindingCode::EndUnmarked, message).because(
-                "its writer is not known, and the line that ends pg_dump's files is missing",
-            ),
-        );
-    } else if !plain.trailer {
-        found.push(
-            truncated(format!("the dump `{}` ends between two statements", place.name)).because(
-                "its last line, `PostgreSQL database dump complete`, is missing".to_owned(),
-            ),
-        );
-    }
-    if let Some(offset) = plain.nul_at {
-        let message = format!("the dump `{}` holds bytes that no dump holds", place.name);
-        found.push(damaged(message).on(format!("byte {offset} of member {}", place.name)));
-    }
-    if let Some((table, line)) = &plain.swallowed {
-        let message = format!(
-            "in `{}` the rows of `{table}` have no end mark: they run into what follows",
-            place.name
-        );
-        found.push(damaged(message).on(format!("TABLE DATA {table}, line {line}")));
-    }
-    if let Some((table, line)) = &plain.copy_shape {
-        let message = format!("a row of `{table}` in `{}` has not the table's columns", place.name);
-        found.push(damaged(message).on(format!("TABLE DATA {table}, line {line}")));
-    }
 }

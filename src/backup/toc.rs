@@ -4,6 +4,8 @@
 //! (`-- Name: orders; Type: TABLE; Schema: public; Owner: alice`). Both readers produce these
 //! types, so that whatever compares a catalog with a dump need not know the format.
 
+use super::rows::Fingerprint;
+
 /// One entry of a dump's table of contents (`TocEntry` in PostgreSQL's `pg_backup_archiver.h`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TocEntry {
@@ -20,9 +22,11 @@ pub struct TocEntry {
     pub owner: Option<String>,
     /// The tablespace, where it is not the default.
     pub tablespace: Option<String>,
-    /// The SQL that makes the object; empty in plain dumps, whose text is restored as it is.
+    /// The SQL that makes the object; empty in plain dumps, whose text is restored as it is, but for
+    /// `BLOB METADATA`: the large objects it stands for, one a line.
     pub definition: String,
-    /// The `COPY … FROM stdin` statement of a `TABLE DATA` entry.
+    /// The `COPY … FROM stdin` statement of a `TABLE DATA` entry; of a plain dump's only where it
+    /// names another table than the entry does.
     pub copy_statement: String,
     /// The dump ids this entry depends on.
     pub dependencies: Vec<i64>,
@@ -31,27 +35,16 @@ pub struct TocEntry {
 }
 
 /// The data that a dump holds for one entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 pub struct EntryData {
     /// Bytes as they lie in the dump, after compression.
     pub stored_bytes: u64,
-    /// Bytes after decompression; `None` where they could not be inflated here.
+    /// Bytes after decompression; `None` where they could not be decoded to their end.
     pub bytes: Option<u64>,
-    /// Rows of a `COPY` block; `None` where they cannot be counted (`INSERT`s, codecs not read).
+    /// Rows of a `COPY` block in text format; `None` where they are not known (`INSERT`s, large
+    /// objects, broken data).
     pub rows: Option<u64>,
-}
-
-impl TocEntry {
-    /// Whether the dump holds rows for this `TABLE DATA` entry; `None` where that cannot be told.
-    ///
-    /// Sizes tell nothing: an empty table takes two bytes with `--inserts`, twenty with lz4.
-    pub fn has_rows(&self) -> Option<bool> {
-        if self.kind != "TABLE DATA" {
-            return Some(false);
-        }
-        match self.data {
-            None => Some(false),
-            Some(data) => data.rows.map(|rows| rows > 0),
-        }
-    }
+    /// The fingerprint of these rows (`docs/fingerprint.md`); `None` where there is none to be had:
+    /// rows not known or not sound, no column with a canonical text, or not written by `pg_dump`.
+    pub fingerprint: Option<Fingerprint>,
 }

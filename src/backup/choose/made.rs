@@ -8,6 +8,8 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use crate::backup::intake::{self, Content};
+use crate::backup::meter::Meter;
+use crate::backup::tarball::TarReader;
 use crate::backup::{custom, names, sidecar};
 
 /// What is read of an archive to find its first dump's time.
@@ -198,13 +200,16 @@ fn zoned(made: Made, text: &[u8], at: usize) -> (Made, usize) {
 
 fn inside(backup: &Utf8Path) -> Option<DateTime> {
     if !backup.is_dir() {
-        return of_stream(&mut intake::open(backup).ok()?, 2);
+        return of_stream(&mut intake::open(backup).ok()?, 4);
     }
     intake::folder_members(backup)
         .ok()?
         .into_iter()
-        .filter(|(name, _)| names::database_of_member(name).is_some() || name == "globals.sql")
-        .find_map(|(_, file)| of_stream(&mut intake::open(&file).ok()?, 1))
+        .filter(|(name, _)| {
+            let is_contents = name.rsplit('/').next() == Some("toc.dat");
+            is_contents || names::database_of_member(name).is_some() || name == "globals.sql"
+        })
+        .find_map(|(_, file)| of_stream(&mut intake::open(&file).ok()?, 2))
 }
 
 /// The time in the first dump that tells one; `layers` of compression and archive may lie around it.
@@ -213,11 +218,18 @@ fn of_stream(reader: &mut dyn Read, layers: u8) -> Option<DateTime> {
     match intake::content_of(&head) {
         Content::CustomDump => created(&mut reader),
         Content::Text => started_on(&mut reader),
-        Content::Gzip if layers > 0 => of_stream(&mut intake::gunzip(reader), layers),
+        Content::Compressed(codec) if layers > 0 => {
+            of_stream(&mut codec.decoder(reader, &Meter::default()).ok()?, layers - 1)
+        }
         Content::Tar if layers > 0 => {
-            let mut archive = tar::Archive::new(reader);
-            let mut members = archive.entries().ok()?;
-            members.find_map(|member| of_stream(&mut member.ok()?, 0))
+            let mut archive = TarReader::new(reader);
+            while archive.next().ok()?.is_some() {
+                let made = of_stream(&mut archive, layers - 1);
+                if made.is_some() {
+                    return made;
+                }
+            }
+            None
         }
         _ => None,
     }

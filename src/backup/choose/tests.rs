@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use camino::{Utf8Path, Utf8PathBuf};
 use tempfile::TempDir;
 
-use super::{Chosen, Several, choose, made};
+use super::{Chosen, Matches, Several, choose, folders_of_glob, made, may_mean};
 use crate::finding::{Finding, FindingCode};
 
 const DUMP: &[u8] = include_bytes!("../../../tests/fixtures/custom/15-none.dump");
@@ -239,4 +239,50 @@ fn what_cannot_be_told_is_not_guessed() {
     undecided(&[("a_20260130_021011.dump", b""), ("b.sql", sql)]);
     let (_temp, at) = folder(&[("a_20260201_021011.dump", b""), ("b.sql", sql)]);
     assert_eq!(name_of(&at, newest(&at, "*.[ds]*")), "a_20260201_021011.dump");
+}
+
+#[test]
+fn a_name_that_is_no_text_breaks_no_glob_and_is_not_left_out_in_silence() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let odd = |at: &Utf8Path, name: &[u8]| {
+        fs::write(at.as_std_path().join(std::ffi::OsStr::from_bytes(name)), "").unwrap();
+    };
+    let (_temp, at) = named(&["c_20260130_021011.dump", "c_20260131_021011.dump"]);
+    // What matches nothing, and what lies beside a backup.
+    odd(&at, b"other\xff.tmp");
+    odd(&at, b"c_\xff.dump.log");
+    odd(&at, b".\xff.dump");
+    let newest_name = "c_20260131_021011.dump";
+    assert_eq!(name_of(&at, newest(&at, "*.dump")), newest_name);
+    assert_eq!(name_of(&at, newest(&at, "c_*")), newest_name);
+    let found = choose(&at.join("*.tar"), None, Several::Refuse).unwrap_err();
+    assert!(found.cause.unwrap().ends_with("has 5 entries, none matches"));
+    odd(&at, b"c_20260201_\xff.dump");
+    assert_eq!(name_of(&at, newest(&at, "c_*_021011.dump")), newest_name);
+    for several in [Several::Refuse, Several::Newest] {
+        let found = choose(&at.join("c_*.dump"), None, several).unwrap_err();
+        assert_eq!(found.code, FindingCode::BackupUndecided, "{several:?}");
+        assert!(found.message.contains("c_20260201_\u{fffd}.dump`"), "{}", found.message);
+        assert!(found.remedy[0].contains("Rename"), "{:?}", found.remedy);
+    }
+    // Reports keep off what the glob means.
+    assert_eq!(may_mean(&at.join("c_*.dump"), None).len(), 3);
+    assert_eq!(folders_of_glob(&at.join("c_*.dump"), None, "c_x.dump"), [at]);
+}
+
+/// Root may list every folder, so that no test can make one that it may not.
+#[test]
+fn a_folder_that_cannot_be_listed_may_hold_what_is_meant() {
+    let of = |backups: &[&str], unreadable: Option<&str>| {
+        let backups = backups.iter().map(Utf8PathBuf::from).collect();
+        let unreadable = unreadable.map(str::to_owned);
+        let matches = Matches { backups, odd: None, ignored: 0, unreadable };
+        matches.doubt(Utf8Path::new("/b/*/c.tar")).map(|finding| (finding.code, finding.cause))
+    };
+    let why = "the folder `/b/new` cannot be listed: Permission denied";
+    let undecided = Some((FindingCode::BackupUndecided, Some(why.to_owned())));
+    assert_eq!(of(&["/b/old/c.tar"], Some(why)), undecided);
+    assert_eq!(of(&["/b/old/c.tar"], None), None);
+    // With nothing to choose from it is the reason for that.
+    assert_eq!(of(&[], Some(why)), None);
 }

@@ -1,8 +1,8 @@
 //! The archive's table of contents (`ReadToc` in `pg_backup_archiver.c`).
 
-use super::header::Layout;
+use super::header::{Keeping, Layout};
 use super::source::{Source, Stop};
-use crate::backup::encoding::decode;
+use crate::backup::encoding::{decode, is_known};
 use crate::backup::toc::TocEntry;
 
 /// Where an entry's data are (`ReadOffset` in `pg_backup_archiver.c`).
@@ -21,6 +21,8 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct RawEntry {
     pub(super) place: Place,
+    /// The file that holds its data, where data lie in files; empty for none.
+    pub(super) file: Vec<u8>,
     dump_id: i64,
     tag: Vec<u8>,
     kind: Vec<u8>,
@@ -83,11 +85,23 @@ fn read_entries(
         let entry = reader.entry()?;
         if entry.kind == b"ENCODING" {
             match quoted(&entry.definition) {
+                // `pg_restore` reads nothing of such a dump (`processEncodingEntry`).
+                Some(name) if !is_known(name) => {
+                    let name = String::from_utf8_lossy(name).into_owned();
+                    let detail = format!("the ENCODING entry names the unknown encoding {name}");
+                    return Err(Stop::corrupt(offset, detail));
+                }
                 Some(name) => contents.encoding = name.to_vec(),
                 None => {
                     return Err(Stop::corrupt(offset, "the ENCODING entry names no encoding"));
                 }
             }
+        }
+        // `processStdStringsEntry`: neither does it where this is neither of the two.
+        if entry.kind == b"STDSTRINGS" && !matches!(quoted(&entry.definition), Some(b"on" | b"off"))
+        {
+            let detail = "the STDSTRINGS entry is neither on nor off";
+            return Err(Stop::corrupt(offset, detail));
         }
         contents.entries.push(entry);
     }
@@ -116,7 +130,7 @@ pub(super) fn read_again(
     for entry in entries {
         reader.left = limit;
         let mut again = reader.entry()?.decode(encoding);
-        again.data = entry.data;
+        again.data.clone_from(&entry.data);
         if again != *entry {
             return Ok(false);
         }
@@ -176,14 +190,19 @@ impl EntryReader<'_, '_> {
             return wrong("no word on OIDs");
         }
         let dependencies = self.dependencies()?;
-        let place = self.place()?;
+        let (place, file) = match self.layout.keeping {
+            Keeping::Blocks | Keeping::Any => (self.place()?, Vec::new()),
+            // `_WriteExtraToc` in `pg_backup_directory.c` and `pg_backup_tar.c`.
+            Keeping::Files => (Place::Nowhere, self.text()?),
+        };
         // `_ArchiveEntry` and `WriteToc` derive both from the same pointer; where they differ,
         // `pg_restore` silently restores no data.
-        if had_dumper == (place == Place::Nowhere) {
+        if had_dumper == (place == Place::Nowhere && file.is_empty()) {
             return wrong("contradicting words on whether it has data");
         }
         Ok(RawEntry {
             place,
+            file,
             dump_id,
             tag,
             kind,

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::contents::{self, Place};
 use super::header::Layout;
-use super::rows::Rows;
 use super::source::{Source, Stop};
-use super::stream::{Content, Inflater, chunks};
-use super::{Compression, Damage, DamageKind, note};
+use super::stream::{Chunks, Decoders};
+use super::{Damage, DamageKind, columns, dependencies, kinds, note};
+use crate::backup::meter::Meter;
+use crate::backup::rows::{Aside, Catalogue, FaultKind, RowReader, Rows, TextEncoding};
 use crate::backup::toc::{EntryData, TocEntry};
 
 const BLOCK_DATA: u8 = 1;
@@ -20,19 +21,24 @@ pub(super) struct Known {
     pub(super) contents_limit: usize,
     /// Where each entry's data are.
     pub(super) places: Vec<Place>,
+    pub(super) pg_dump_version: String,
 }
 
 /// Walks the blocks from the end of the table of contents to the end of the dump.
 pub(super) fn walk(
     source: &mut Source,
     known: Known,
+    meter: &Meter,
     entries: &mut [TocEntry],
     damage: &mut Vec<Damage>,
 ) {
     let blobs = listed_blobs(entries);
     let mut walk = Walk {
         source,
-        inflater: Inflater::new(),
+        decoders: Decoders::new(meter.clone()),
+        rows: Aside::default(),
+        types: Catalogue::default(),
+        text: TextEncoding::named(&known.encoding),
         by_id: HashMap::with_capacity(entries.len()),
         has_blob_list: !blobs.is_empty(),
         blobs,
@@ -54,7 +60,7 @@ fn garbage(offset: u64) -> Stop {
 
 /// The large objects that the table of contents lists: each a `BLOB` entry before 1.16, since then
 /// many in the definition of one `BLOB METADATA` (`IssueCommandPerBlob` in `pg_backup_archiver.c`).
-fn listed_blobs(entries: &[TocEntry]) -> HashSet<u32> {
+pub(in crate::backup) fn listed_blobs(entries: &[TocEntry]) -> HashSet<u32> {
     let lists = entries.iter().filter_map(|entry| match entry.kind.as_str() {
         "BLOB" => Some(&entry.tag),
         "BLOB METADATA" => Some(&entry.definition),
@@ -64,7 +70,7 @@ fn listed_blobs(entries: &[TocEntry]) -> HashSet<u32> {
 }
 
 /// `TABLE DATA public.orders`.
-fn label(entry: &TocEntry) -> String {
+pub(in crate::backup) fn label(entry: &TocEntry) -> String {
     match &entry.schema {
         Some(schema) => format!("{} {schema}.{}", entry.kind, entry.tag),
         None => format!("{} {}", entry.kind, entry.tag),
@@ -73,7 +79,10 @@ fn label(entry: &TocEntry) -> String {
 
 struct Walk<'a, 'b> {
     source: &'a mut Source<'b>,
-    inflater: Inflater,
+    decoders: Decoders,
+    rows: Aside,
+    types: Catalogue,
+    text: TextEncoding,
     by_id: HashMap<i64, usize>,
     /// Listed large objects whose data did not come by yet.
     blobs: HashSet<u32>,
@@ -94,6 +103,25 @@ impl Walk<'_, '_> {
                 let finding = Stop::corrupt(offset, detail).into_damage(Some(label(entry)));
                 note(self.damage, finding);
             }
+        }
+        let places = &self.known.places;
+        let has_data = |index: usize| places.get(index).is_some_and(|at| *at != Place::Nowhere);
+        let version = &self.known.pg_dump_version;
+        for (index, detail) in kinds::faults(self.entries, &self.by_id, version, has_data) {
+            self.report(index, DamageKind::Corrupt, offset, detail);
+        }
+        self.types = columns::types(self.entries);
+        if let Some(circle) = dependencies::circle(self.entries, &self.by_id) {
+            let names: Vec<String> =
+                circle.iter().skip(1).take(3).map(|index| label(&self.entries[*index])).collect();
+            let detail = match circle.len() {
+                1 => "depends on itself".to_owned(),
+                count => format!(
+                    "depends on itself, by way of {} ({count} entries in a circle)",
+                    names.join(", ")
+                ),
+            };
+            self.report(circle[0], DamageKind::Corrupt, offset, detail);
         }
     }
 
@@ -197,16 +225,24 @@ impl Walk<'_, '_> {
         let data = if self.is_blobs(index) {
             self.large_objects(index)?
         } else {
-            let is_copy = !self.entries[index].copy_statement.is_empty();
-            self.stream(index, is_copy.then(Rows::new))?
+            let rows = self.row_reader(index);
+            self.stream(index, rows)?
         };
         self.entries[index].data.get_or_insert(data);
         Ok(())
     }
 
+    /// The reader of an entry's rows; `None` for `INSERT`s.
+    fn row_reader(&self, index: usize) -> Option<RowReader> {
+        (!self.entries[index].copy_statement.is_empty()).then(|| {
+            let columns = columns::of_rows(self.entries, &self.by_id, &self.types, index);
+            RowReader::new(columns, self.text).until_mark()
+        })
+    }
+
     /// Large objects: each an OID and a stream, then the OID 0.
     fn large_objects(&mut self, index: usize) -> Result<EntryData, Stop> {
-        let mut sum = EntryData { stored_bytes: 0, bytes: Some(0), rows: None };
+        let mut sum = EntryData { bytes: Some(0), ..EntryData::default() };
         loop {
             let offset = self.source.offset();
             // `WriteInt` takes the OID as signed, so that the upper half appears negative.
@@ -225,22 +261,40 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// One stream: chunks, each a length and so many bytes, then the length 0. Wrong content is
-    /// noted and the chunks go on; an error means that the next chunk cannot be found.
-    fn stream(&mut self, index: usize, rows: Option<Rows>) -> Result<EntryData, Stop> {
+    /// One stream. Wrong content is noted and the chunks go on; an error means that the next chunk
+    /// cannot be found.
+    fn stream(&mut self, index: usize, rows: Option<RowReader>) -> Result<EntryData, Stop> {
         let offset = self.source.offset();
-        let mut content = match self.known.layout.compression {
-            Compression::None => Content::Plain { rows },
-            Compression::Gzip => {
-                self.inflater.begin(rows);
-                Content::Deflated(&mut self.inflater)
+        let mut rows = rows.map(|reader| self.rows.begin(reader));
+        let mut chunks = Chunks::new(self.source);
+        let compression = self.known.layout.compression;
+        let decoded = self.decoders.decode(compression, &mut chunks, &mut |bytes| {
+            if let Some(rows) = &mut rows {
+                rows.feed(bytes);
             }
-            Compression::Lz4 | Compression::Zstd => Content::Unread,
+        })?;
+        let mut data = EntryData { stored_bytes: chunks.finish()?, ..EntryData::default() };
+        let summary = match decoded {
+            Ok(bytes) => {
+                data.bytes = Some(bytes);
+                rows.and_then(Rows::finish)
+            }
+            Err(fault) => {
+                drop(rows);
+                self.report(index, DamageKind::Corrupt, offset, fault);
+                None
+            }
         };
-        let stored_bytes = chunks(self.source, &mut content)?;
-        let (data, findings) = content.finish(stored_bytes);
-        for (kind, detail) in findings {
-            self.report(index, kind, offset, detail);
+        if let Some(summary) = summary {
+            for fault in summary.faults {
+                let kind = match fault.kind {
+                    FaultKind::Unended => DamageKind::Truncated,
+                    _ => DamageKind::Corrupt,
+                };
+                self.report(index, kind, offset, fault.to_string());
+            }
+            data.rows = summary.rows;
+            data.fingerprint = summary.fingerprint;
         }
         Ok(data)
     }

@@ -1,7 +1,19 @@
 //! The archive's header (`ReadHead` in `pg_backup_archiver.c`).
 
 use super::source::{Source, Stop};
-use super::{Compression, DamageKind};
+use super::{Compression, CustomHeader, DamageKind};
+use crate::backup::encoding::decode;
+
+/// Where an archive keeps its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// In blocks behind the table of contents: the custom format.
+    Blocks,
+    /// In files of their own: the directory and tar formats.
+    Files,
+    /// In either way.
+    Any,
+}
 
 const MAGIC: &[u8; 5] = b"PGDMP";
 /// More than any database name or version text takes.
@@ -13,24 +25,40 @@ pub(super) struct Layout {
     pub(super) version: (u8, u8),
     pub(super) compression: Compression,
     pub(super) offset_size: usize,
+    pub(super) keeping: Keeping,
 }
 
 /// The header's texts, in an encoding that only the table of contents names.
 #[derive(Debug)]
 pub(super) struct RawHeader {
     pub(super) created: Option<[i64; 6]>,
-    pub(super) database: Vec<u8>,
-    pub(super) server_version: Vec<u8>,
-    pub(super) pg_dump_version: Vec<u8>,
+    database: Vec<u8>,
+    server_version: Vec<u8>,
+    pg_dump_version: Vec<u8>,
 }
 
-pub(super) fn read(source: &mut Source) -> Result<(RawHeader, Layout), Stop> {
+impl RawHeader {
+    pub(super) fn decode(&self, layout: &Layout, encoding: &str) -> CustomHeader {
+        CustomHeader {
+            version: layout.version,
+            compression: layout.compression,
+            created: self.created,
+            database: decode(&self.database, encoding),
+            server_version: decode(&self.server_version, encoding),
+            pg_dump_version: decode(&self.pg_dump_version, encoding),
+            encoding: encoding.to_owned(),
+        }
+    }
+}
+
+/// Reads a header, which must be of an archive that keeps its data as `keeping` says.
+pub(super) fn read(source: &mut Source, keeping: Keeping) -> Result<(RawHeader, Layout), Stop> {
     magic(source)?;
     let version = version(source)?;
     let int_size = size(source, "integers")?;
     source.set_int_size(int_size);
     let offset_size = size(source, "offsets")?;
-    format(source)?;
+    format(source, keeping)?;
     let compression = compression(source, version)?;
     let header = RawHeader {
         created: created(source)?,
@@ -38,7 +66,7 @@ pub(super) fn read(source: &mut Source) -> Result<(RawHeader, Layout), Stop> {
         server_version: source.string(TEXT_LIMIT)?.unwrap_or_default(),
         pg_dump_version: source.string(TEXT_LIMIT)?.unwrap_or_default(),
     };
-    Ok((header, Layout { version, compression, offset_size }))
+    Ok((header, Layout { version, compression, offset_size, keeping }))
 }
 
 fn magic(source: &mut Source) -> Result<(), Stop> {
@@ -80,15 +108,22 @@ fn size(source: &mut Source, what: &str) -> Result<usize, Stop> {
 
 /// `ArchiveFormat` in `pg_backup.h`. A directory dump's `toc.dat` says that it is a tar dump's
 /// (`_CloseArchive` in `pg_backup_directory.c`).
-fn format(source: &mut Source) -> Result<(), Stop> {
+fn format(source: &mut Source, keeping: Keeping) -> Result<(), Stop> {
     let offset = source.offset();
-    match source.byte()? {
-        1 => Ok(()),
-        3 | 5 => {
-            let detail = "this is the toc.dat of a directory or tar dump, not a custom-format dump";
-            Err(Stop { kind: DamageKind::OtherFormat, offset, detail: detail.to_owned() })
+    let other = |detail: &str| {
+        Err(Stop { kind: DamageKind::OtherFormat, offset, detail: detail.to_owned() })
+    };
+    match (source.byte()?, keeping) {
+        (1, Keeping::Blocks | Keeping::Any) | (3 | 5, Keeping::Files | Keeping::Any) => Ok(()),
+        (3 | 5, Keeping::Blocks) => {
+            other("this is the toc.dat of a directory or tar dump, not a custom-format dump")
         }
-        other => Err(Stop::corrupt(offset, format!("the archive has the unknown format {other}"))),
+        (1, Keeping::Files) => {
+            other("this is a custom-format dump, not the toc.dat of a directory or tar dump")
+        }
+        (other, _) => {
+            Err(Stop::corrupt(offset, format!("the archive has the unknown format {other}")))
+        }
     }
 }
 

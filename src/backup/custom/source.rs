@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Read};
 
 use super::{Damage, DamageKind};
 
-const BUFFER: usize = 64 * 1024;
+const BUFFER: usize = crate::backup::buffer_bytes(64 * 1024);
 
 /// Why reading cannot go on.
 #[derive(Debug)]
@@ -127,7 +127,11 @@ impl<'a> Source<'a> {
 
     /// The finding for a part that would take more memory than it may.
     pub(super) fn too_large(&self, offset: u64) -> Stop {
-        let detail = format!("its {} is too large to be read", self.part);
+        let detail = format!(
+            "its {} is too large to be read here: test it with pg_restore, or dump the database in \
+             parts (pg_dump --schema, --table)",
+            self.part
+        );
         Stop { kind: DamageKind::TooLarge, offset, detail }
     }
 

@@ -8,10 +8,11 @@ mod real;
 use std::io::{self, Read};
 
 use super::{CustomDump, Damage, DamageKind, read};
+use crate::backup::meter::Meter;
 use crate::backup::toc::TocEntry;
 
 fn read_bytes(mut bytes: &[u8]) -> CustomDump {
-    read(&mut bytes)
+    read(&mut bytes, &Meter::default())
 }
 
 fn entry<'a>(dump: &'a CustomDump, kind: &str, tag: &str) -> &'a TocEntry {

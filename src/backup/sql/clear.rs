@@ -136,6 +136,13 @@ fn effect(name: &[u8]) -> Effect {
     }
 }
 
+/// Whether a meta-command, with its backslash, is one that `psql` has.
+pub(crate) fn is_command(text: &[u8]) -> bool {
+    let rest = text.get(1..).unwrap_or_default();
+    let length = rest.iter().position(|byte| ends_name(*byte)).unwrap_or(rest.len());
+    effect(rest.get(..length).unwrap_or_default()) != Effect::None
+}
+
 /// Where in a backslash sequence the scan stands.
 #[derive(Debug, Clone, Copy)]
 enum At {

@@ -1,6 +1,9 @@
 //! `COPY` statements whose rows follow them in the dump.
 
+use crate::backup::rows::{self, Column, Form};
+
 use super::tokens::{Token, Tokens};
+use crate::text::quote_identifier;
 
 /// A `COPY … FROM stdin`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -11,6 +14,8 @@ pub(crate) struct CopyTarget {
     pub(crate) table: String,
     /// The columns, where the statement lists them.
     pub(crate) columns: Vec<String>,
+    /// Whether rows begin with an OID before these columns (before PostgreSQL 12).
+    pub(crate) oids: bool,
     /// Whether rows are lines of tab-separated fields: no option says otherwise.
     pub(crate) plain: bool,
     /// Whether the rows are in the binary format, which psql reads to the end of its input.
@@ -40,7 +45,10 @@ impl CopyTarget {
             }
         }
         // `WITH OIDS` stood before FROM until 12.
-        tokens.find(|token| token.is("from"))?;
+        target.oids = tokens.find(|token| token.is_any(&["from", "oids"]))?.is("oids");
+        if target.oids {
+            tokens.find(|token| token.is("from"))?;
+        }
         tokens.next().filter(|token| token.is_any(&["stdin", "stdout"]))?;
         let rest: Vec<Token<'_>> = tokens.filter(|token| !token.is_byte(b';')).collect();
         target.plain = rest.is_empty() && !target.binary;
@@ -50,6 +58,27 @@ impl CopyTarget {
                 || token.value(encoding).is_some_and(|value| value.eq_ignore_ascii_case("binary"))
         });
         Some(target)
+    }
+
+    /// The columns of its rows, named as the statement names them; `None` where it names none.
+    ///
+    /// `pg_dump` names them always, unless there are none (`fmtCopyColumnList` in `pg_dump.c`).
+    pub(crate) fn row_columns(&self, by_pg_dump: bool, table: &[Column]) -> Option<Vec<Column>> {
+        if !self.plain || (self.columns.is_empty() && !by_pg_dump) {
+            return None;
+        }
+        let mut columns = rows::of_copy(&self.columns, table);
+        if self.oids {
+            columns.insert(0, Column { name: "oid".to_owned(), form: Form::Text });
+        }
+        Some(columns)
+    }
+
+    /// A statement that names its table, and no columns.
+    pub(crate) fn statement(&self) -> String {
+        let schema = self.schema.iter().map(|schema| format!("{}.", quote_identifier(schema)));
+        let table = quote_identifier(&self.table);
+        format!("COPY {}{table} FROM stdin;", schema.collect::<String>())
     }
 
     /// `schema.table`, for messages.

@@ -9,6 +9,17 @@ use memchr::memchr;
 
 use super::tokens::{Kind, Token, Tokens};
 
+/// Whether a look at a statement's tokens is worth its time: whether it may be [`forbidden`]. `CREATE`: what psql takes for the body
+/// of a function may be statements to the server.
+pub(super) fn may_be(text: &[u8]) -> bool {
+    let begins =
+        |word: &[u8]| text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+    begins(b"copy")
+        || begins(b"alter")
+        || begins(b"create")
+        || !text.first().is_some_and(u8::is_ascii_alphabetic)
+}
+
 /// The kind of the first such statement in `text`, never its words: a program's command line may
 /// hold secrets.
 ///

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::mask::Mask;
 
 /// What is read at once.
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = crate::backup::buffer_bytes(256 * 1024);
 /// The most that one token may need. Names are cut at 63 bytes by the server, dollar tags and
 /// numbers are shorter still; strings, comments and rows are not held whole.
 const MOST: usize = 1024 * 1024;

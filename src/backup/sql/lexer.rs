@@ -34,7 +34,7 @@ enum Event {
     Comment,
     StatementEnd,
     CopyStart,
-    Rows(usize, usize, u64, u64),
+    Rows { from: usize, to: usize, line: u64, offset: u64 },
     CopyEnd(usize, usize, bool),
     Meta(Purpose),
 }
@@ -195,8 +195,8 @@ impl<R: Read> Lexer<R> {
                 length: self.statement_length,
             },
             Event::CopyStart => Piece::CopyStart(&self.copy),
-            Event::Rows(from, to, line, line_ends) => {
-                Piece::CopyRows { bytes: self.input.slice(from, to), line, line_ends }
+            Event::Rows { from, to, line, offset } => {
+                Piece::CopyRows { bytes: self.input.slice(from, to), line, offset }
             }
             Event::CopyEnd(from, to, terminated) => {
                 Piece::CopyEnd { end: self.input.slice(from, to), rows: self.rows, terminated }

@@ -3,41 +3,24 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use memchr::memrchr;
-
 use crate::backup::encoding::decode;
 use crate::backup::toc::TocEntry;
 
-use super::copy::CopyTarget;
-use super::forbidden::forbidden;
-use super::input::as_u64;
+use super::forbidden::{forbidden, may_be};
+use super::input::{as_u64, newlines};
 use super::lexer::{Lexer, Piece};
 use super::meta::Purpose;
-use super::plain_entries::Entries;
-use super::plain_header::{self, Header};
-use super::statement::{StatementKind, classify, insert_head, roles_named};
+use super::plain_entries::{self, Entries};
+use super::plain_frame::{self as frame, Behind};
+use super::plain_header::{self, Header, PlainFlavour};
+use super::plain_rows::{RowDamage, Rows};
+use super::statement::{CollationsNeeded, StatementKind, classify, insert_head, roles_named};
 use super::whole::{Unclear, Unfinished};
 
 /// Names kept of each kind; hostile dumps could name more.
 const NAMES: usize = 100_000;
 /// Meta-commands kept.
 const METAS: usize = 1_000;
-
-/// The program that wrote a plain dump.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum PlainFlavour {
-    /// `pg_dump`
-    PgDump,
-    /// `pg_dumpall`
-    PgDumpAll,
-    /// dbbackup's own writer, which shares `pg_dump`'s last lines.
-    DbbackupNative,
-    /// `mysqldump` or `mariadb-dump`: nothing for PostgreSQL.
-    Mysql,
-    /// Not told.
-    #[default]
-    Unknown,
-}
 
 /// A `\connect` of a dump.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +58,8 @@ pub(crate) struct PlainDump {
     pub databases_created: BTreeSet<String>,
     /// The extensions it makes.
     pub extensions_created: BTreeSet<String>,
+    /// The collations it needs.
+    pub collations: CollationsNeeded,
     /// Meta-commands that are no part of a dump, with their lines; the first thousand.
     pub meta_commands: Vec<(u64, String)>,
     /// All of them.
@@ -97,13 +82,23 @@ pub(crate) struct PlainDump {
     pub first_unclear: Option<Unclear>,
     /// Where the first NUL byte lies; dumps hold none.
     pub nul_at: Option<u64>,
-    /// The first `COPY` row whose fields are not as many as the columns: table and line.
-    pub copy_shape: Option<(String, u64)>,
+    /// What is wrong with rows, in their order.
+    pub row_damage: Vec<RowDamage>,
     /// The first rows that hold the comment above another table's rows: table and line. The `\.`
     /// between the two is lost, and the server would take the one for the other.
     pub swallowed: Option<(String, u64)>,
     /// Why it could not be read to its end.
     pub io_error: Option<String>,
+    /// What shows that its beginning is lost.
+    pub head_lost: Option<&'static str>,
+    /// The first line of a text that runs into the dump's own first statement.
+    pub text_before: Option<String>,
+    /// What shows that it is no SQL at all.
+    pub no_sql: Option<&'static str>,
+    /// The first statement that is no text in the dump's encoding: its line and the byte.
+    pub bad_text: Option<(u64, u64)>,
+    /// What stands behind its last line.
+    pub behind: Behind,
 }
 
 /// Reads a plain dump to its end. Never fails: what goes wrong is part of what is found.
@@ -121,77 +116,84 @@ pub(crate) fn inspect(reader: &mut dyn Read) -> PlainDump {
             }
         }
     }
-    if let Some((text, line)) = lexer.open_statement() {
-        gather.forbid(text, true, line);
-    }
-    let mut dump = gather.dump;
-    (dump.entries, dump.entries_dropped) = gather.entries.finish();
-    dump.unfinished = lexer.unfinished();
-    dump.statements = lexer.statements();
-    dump.bytes = lexer.bytes();
-    dump.first_unclear = lexer.unclear().cloned();
-    dump.nul_at = lexer.nul_at();
-    dump.trailer &= dump.unfinished.is_none() && dump.io_error.is_none();
-    dump
+    gather.finish(&lexer)
 }
 
-#[derive(Debug, Default)]
-struct Gather {
-    dump: PlainDump,
+/// Gathers what the pieces of a dump say.
+#[derive(Default)]
+pub(super) struct Gather {
+    pub(super) dump: PlainDump,
     entries: Entries,
     encoding: Option<String>,
-    shape: Option<Shape>,
-    swallow: Swallow,
-    /// The table whose rows are being read.
-    copied: String,
+    rows: Rows,
     /// How the last `INSERT` began. Dumps hold millions of them, table by table.
     insert_head: Vec<u8>,
+    /// How the first statement begins.
+    first: Option<Vec<u8>>,
+    /// `\restrict` without `\unrestrict` yet.
+    is_restricted: bool,
     /// Something was read that may split statements otherwise than seen here.
-    wary: bool,
+    pub(super) wary: bool,
 }
 
 impl Gather {
+    /// What was found, where the dump ends at the place that `lexer` has come to.
+    pub(super) fn finish<R: Read>(mut self, lexer: &Lexer<R>) -> PlainDump {
+        if let Some((text, line)) = lexer.open_statement() {
+            self.forbid(text, true, line);
+        }
+        if self.first.is_none() {
+            self.first = lexer.open_statement().map(|(text, _)| frame::begin_of(text));
+        }
+        let mut dump = self.dump;
+        if dump.flavour == PlainFlavour::Unknown {
+            dump.no_sql = self.first.as_deref().and_then(frame::no_sql);
+        }
+        (dump.entries, dump.entries_dropped) = self.entries.finish();
+        if dump.behind.dumps > 0 {
+            dump.behind.twice = plain_entries::twice(&dump.entries);
+        }
+        dump.row_damage = self.rows.damage;
+        dump.swallowed = self.rows.swallowed;
+        dump.unfinished = lexer.unfinished();
+        dump.statements = lexer.statements();
+        dump.bytes = lexer.bytes();
+        dump.first_unclear = lexer.unclear().cloned();
+        dump.nul_at = lexer.nul_at();
+        dump.trailer &= dump.unfinished.is_none() && dump.io_error.is_none();
+        dump
+    }
+
     fn encoding(&self) -> &str {
         self.encoding.as_deref().unwrap_or("UTF8")
     }
 
-    fn piece(&mut self, piece: Piece<'_>) {
+    pub(super) fn piece(&mut self, piece: Piece<'_>) {
         match piece {
             Piece::Sql(_) => {}
             Piece::Comment(text) => self.comment(text),
-            Piece::StatementEnd { text, length, complete, line, .. } => {
-                self.dump.trailer = false;
-                if self.wary || may_be_forbidden(text) {
+            Piece::StatementEnd { text, length, complete, line, offset } => {
+                if self.first.is_none() {
+                    self.first = Some(frame::begin_of(text));
+                    self.text_before(text);
+                }
+                self.behind(line);
+                self.check_text(text, complete, line, offset);
+                if self.wary || may_be(text) {
                     self.forbid(text, complete, line);
                 }
                 self.statement(text, length);
             }
             Piece::CopyStart(target) => {
                 self.insert_head.clear();
-                self.dump.trailer = false;
                 self.entries.copy(target);
-                self.shape = Shape::of(target);
-                self.swallow = Swallow::default();
-                self.copied = target.display();
+                self.rows.begin(target, self.dump.flavour, self.encoding.as_deref());
             }
-            Piece::CopyRows { bytes, line, line_ends } => {
-                if self.dump.swallowed.is_none()
-                    && let Some(at) = self.swallow.look(bytes, line)
-                {
-                    self.dump.swallowed = Some((self.copied.clone(), at));
-                }
+            Piece::CopyRows { bytes, line, offset } => {
+                self.rows.feed(bytes, line, offset);
                 self.entries.rows(as_u64(bytes.len()));
-                if self.dump.copy_shape.is_none()
-                    && let Some(shape) = &mut self.shape
-                    && let Some(line) = shape.rows(bytes, line, line_ends)
-                {
-                    self.dump.copy_shape = Some((shape.table.clone(), line));
-                }
             }
-            Piece::CopyEnd { rows, .. } => {
-                self.entries.rows_end(rows);
-                self.shape = None;
-            }
+            Piece::CopyEnd { .. } => self.entries.rows_end(self.rows.end()),
             Piece::MetaCommand { text, purpose, line, .. } => self.meta(text, purpose, line),
         }
     }
@@ -199,18 +201,25 @@ impl Gather {
     fn comment(&mut self, text: &[u8]) {
         let dump = &mut self.dump;
         match plain_header::read(&decode(text, self.encoding.as_deref().unwrap_or("UTF8"))) {
-            Header::Empty => return,
             Header::Complete(cluster) => {
+                if dump.flavour == PlainFlavour::Unknown {
+                    dump.head_lost.get_or_insert("its last line is there, and its first is not");
+                } else if dump.trailer {
+                    dump.behind.stray.get_or_insert("another dump's last line".to_owned());
+                }
                 dump.trailer = match dump.flavour {
                     PlainFlavour::PgDump | PlainFlavour::DbbackupNative => !cluster,
                     PlainFlavour::PgDumpAll => cluster,
                     PlainFlavour::Mysql => false,
                     PlainFlavour::Unknown => true,
                 };
-                return;
             }
             Header::Flavour(flavour) if dump.flavour == PlainFlavour::Unknown => {
                 dump.flavour = flavour;
+            }
+            Header::Flavour(_) if dump.trailer => {
+                dump.behind.dumps += 1;
+                dump.trailer = false;
             }
             Header::ServerVersion(version) => {
                 dump.server_version.get_or_insert(version);
@@ -219,12 +228,55 @@ impl Gather {
                 dump.pg_dump_version.get_or_insert(version);
             }
             Header::Entry(entry) => {
+                if dump.trailer {
+                    dump.behind.stray.get_or_insert_with(|| {
+                        let schema = entry.schema.as_ref().map(|schema| format!("{schema}."));
+                        format!("{} {}{}", entry.kind, schema.unwrap_or_default(), entry.tag)
+                    });
+                }
                 self.insert_head.clear();
                 self.entries.comment(*entry);
             }
-            Header::Flavour(_) | Header::Other => {}
+            Header::Flavour(_) | Header::Empty | Header::Other => {}
         }
-        self.dump.trailer = false;
+    }
+
+    /// Something to run: what stands behind the last line is somebody else's.
+    fn behind(&mut self, line: u64) {
+        if self.dump.trailer {
+            let behind = &mut self.dump.behind;
+            if behind.statements == 0 {
+                behind.line = line;
+            }
+            behind.statements += 1;
+        }
+    }
+
+    /// Whether a dump's first lines are a part of its first statement: text without an end of its own
+    /// stands before them.
+    fn text_before(&mut self, first: &[u8]) {
+        if self.dump.flavour != PlainFlavour::Unknown {
+            return;
+        }
+        if let Some((flavour, line)) = frame::within(first) {
+            self.dump.flavour = flavour;
+            self.dump.text_before = Some(line);
+        }
+    }
+
+    /// The server refuses bytes that are no text, wherever in a statement they stand. Comments it does
+    /// not see.
+    fn check_text(&mut self, text: &[u8], complete: bool, line: u64, offset: u64) {
+        let is_utf8 = self.encoding.as_deref().is_some_and(|name| {
+            name.eq_ignore_ascii_case("UTF8") || name.eq_ignore_ascii_case("UTF-8")
+        });
+        if !is_utf8 || self.dump.bad_text.is_some() {
+            return;
+        }
+        if let Some(at) = frame::no_utf8(text, complete) {
+            let before = text.get(..at).unwrap_or_default();
+            self.dump.bad_text = Some((line + newlines(before), offset + as_u64(at)));
+        }
     }
 
     fn forbid(&mut self, text: &[u8], complete: bool, line: u64) {
@@ -247,12 +299,22 @@ impl Gather {
         let word = text.get(..word).unwrap_or_default();
         let is_any =
             |words: &[&str]| words.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+        if is_any(&["select"]) {
+            self.entries.select(text);
+            return;
+        }
         if !is_any(&[
             "insert", "create", "set", "alter", "drop", "grant", "revoke", "comment", "security",
         ]) {
             return;
         }
         let kind = classify(text, self.encoding());
+        if is_any(&["create"]) {
+            self.rows.declare(text, self.encoding.as_deref().unwrap_or("UTF8"));
+        }
+        if is_any(&["create", "alter"]) {
+            self.dump.collations.add(text, self.encoding.as_deref().unwrap_or("UTF8"));
+        }
         if !is_any(&["insert"]) {
             for role in roles_named(text, self.encoding()) {
                 add(&mut self.dump.roles_named, role);
@@ -281,11 +343,21 @@ impl Gather {
 
     fn meta(&mut self, text: &[u8], purpose: Purpose, line: u64) {
         match purpose {
-            Purpose::Restrict | Purpose::Encoding => return,
+            Purpose::Restrict => {
+                let is_end = text.starts_with(b"\\unrestrict");
+                if is_end && !self.is_restricted {
+                    let lost = r"`\unrestrict` is there, and no `\restrict` before it";
+                    self.dump.head_lost.get_or_insert(lost);
+                }
+                self.is_restricted = !is_end;
+            }
+            Purpose::Encoding => {}
             Purpose::Connect(database) => {
+                self.behind(line);
                 self.encoding = None;
                 self.insert_head.clear();
                 self.entries.new_database();
+                self.rows.forget();
                 if self.dump.connects.len() < NAMES {
                     self.dump.connects.push(Connect {
                         line,
@@ -303,97 +375,11 @@ impl Gather {
                 }
             }
         }
-        self.dump.trailer = false;
     }
-}
-
-/// Whether a look at a statement's tokens is worth its time. `CREATE`: what psql takes for the body
-/// of a function may be statements to the server.
-fn may_be_forbidden(text: &[u8]) -> bool {
-    let begins =
-        |word: &[u8]| text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
-    begins(b"copy")
-        || begins(b"alter")
-        || begins(b"create")
-        || !text.first().is_some_and(u8::is_ascii_alphabetic)
 }
 
 fn add(names: &mut BTreeSet<String>, name: String) {
     if names.len() < NAMES {
         names.insert(name);
-    }
-}
-
-/// Counts the fields of the rows of one `COPY`.
-///
-/// Tabs and line ends are first counted over many rows at once, which is cheap; only where the
-/// sums do not fit are the rows looked at one by one. Two rows whose errors make up for each other
-/// pass, if they are read at once; the server still finds them.
-#[derive(Debug)]
-struct Shape {
-    table: String,
-    tabs: u64,
-    /// Tabs of a row that the last bytes ended in.
-    carried: u64,
-}
-
-impl Shape {
-    fn of(target: &CopyTarget) -> Option<Self> {
-        let tabs = as_u64(target.columns.len()).checked_sub(1)?;
-        target.plain.then(|| Self { table: target.display(), tabs, carried: 0 })
-    }
-
-    /// The line of the first row that does not fit, where `bytes` begin in `line`.
-    fn rows(&mut self, bytes: &[u8], line: u64, line_ends: u64) -> Option<u64> {
-        let tabs = |bytes: &[u8]| as_u64(memchr::memchr_iter(b'\t', bytes).count());
-        let whole = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
-        let (rows, rest) = bytes.split_at(whole);
-        let mut found = None;
-        if !rows.is_empty() {
-            if self.carried + tabs(rows) != line_ends * self.tabs {
-                let mut carried = self.carried;
-                let at = rows.split(|byte| *byte == b'\n').position(|row| {
-                    let count = std::mem::take(&mut carried) + tabs(row);
-                    count != self.tabs
-                });
-                found = at.map(|at| line + as_u64(at));
-            }
-            self.carried = 0;
-        }
-        self.carried += tabs(rest);
-        found
-    }
-}
-
-/// Looks for `pg_dump`'s own comments among rows. A row cannot begin like that by chance: it would be
-/// the first column of a table that holds dumps.
-#[derive(Debug, Default)]
-struct Swallow {
-    /// The last bytes of what was read before.
-    carried: Vec<u8>,
-}
-
-impl Swallow {
-    const MARKS: [&[u8]; 2] = [b"\n-- Data for Name: ", b"\n-- Name: "];
-
-    /// The line of the first comment, where `bytes` begin in `line`.
-    fn look(&mut self, bytes: &[u8], line: u64) -> Option<u64> {
-        let keep = Self::MARKS[0].len() - 1;
-        let seam = self.carried.len();
-        let mut head = std::mem::take(&mut self.carried);
-        head.extend_from_slice(&bytes[..bytes.len().min(keep)]);
-        let find = |text: &[u8]| {
-            Self::MARKS.iter().filter_map(|mark| memchr::memmem::find(text, mark)).min()
-        };
-        let lines = |bytes: &[u8]| as_u64(memchr::memchr_iter(b'\n', bytes).count());
-        let found = match find(&head) {
-            // The line end is behind us and has been counted, as have those after it.
-            Some(at) if at < seam => Some(line.saturating_sub(lines(&head[at + 1..seam]))),
-            Some(at) => Some(line + lines(&bytes[..at - seam]) + 1),
-            None => find(bytes).map(|at| line + lines(&bytes[..at]) + 1),
-        };
-        let tail = if bytes.len() >= keep { bytes } else { &head[..] };
-        self.carried = tail[tail.len().saturating_sub(keep)..].to_vec();
-        found
     }
 }

@@ -1,10 +1,11 @@
 //! The table of contents of a plain dump, gathered as the dump is read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::backup::toc::{EntryData, TocEntry};
+use crate::backup::toc::TocEntry;
 
 use super::copy::CopyTarget;
+use super::plain_rows::Counted;
 
 /// What is kept; a database of more objects is still read to its end.
 const MOST: usize = 500_000;
@@ -22,6 +23,10 @@ pub(super) struct Entries {
     current: Option<usize>,
     /// The entry that the rows being read belong to.
     open: Option<usize>,
+    /// Its rows before these, as far as they are known.
+    before: Option<u64>,
+    /// Whether these are its first ones.
+    is_first: bool,
     /// The entry that the last `INSERT` belongs to.
     inserted: Option<usize>,
     dropped: u64,
@@ -65,26 +70,50 @@ impl Entries {
         }
     }
 
+    /// `SELECT pg_catalog.lo_create('16481');` below an entry that stands for many large objects, since
+    /// PostgreSQL 17 (`IssueCommandPerBlob` in `pg_backup_archiver.c`). Archives list them in its definition.
+    pub(super) fn select(&mut self, statement: &[u8]) {
+        let Some(entry) = self.current.and_then(|at| self.list.get_mut(at)) else { return };
+        let oid = statement
+            .strip_prefix(b"SELECT pg_catalog.lo_create('")
+            .and_then(|rest| rest.strip_suffix(b"');"))
+            .and_then(|oid| str::from_utf8(oid).ok()?.parse::<u32>().ok());
+        if let (Some(oid), "BLOB METADATA") = (oid, entry.kind.as_str()) {
+            entry.definition.push_str(&format!("{oid}\n"));
+        }
+    }
+
     /// `COPY … FROM stdin`
     pub(super) fn copy(&mut self, target: &CopyTarget) {
         self.open = self.data_entry(target.schema.as_deref(), &target.table);
         let entry = self.open.and_then(|at| self.list.get_mut(at));
         if let Some(entry) = entry {
+            self.is_first = entry.data.is_none();
+            if entry.tag != target.table {
+                // pg_dump --load-via-partition-root
+                entry.copy_statement = target.statement();
+            }
+            self.before = entry.data.as_ref().map_or(Some(0), |data| data.rows);
             let data = entry.data.get_or_insert_default();
-            data.rows.get_or_insert(0);
             data.bytes.get_or_insert(0);
+            // Not known before their end has come by.
+            data.rows = None;
+            data.fingerprint = None;
         }
     }
 
     /// Bytes of the rows of the last `COPY`.
     pub(super) fn rows(&mut self, bytes: u64) {
-        self.add(bytes, None);
+        self.add(bytes);
     }
 
     /// The rows of the last `COPY` have ended.
-    pub(super) fn rows_end(&mut self, rows: u64) {
-        self.add(0, Some(rows));
-        self.open = None;
+    pub(super) fn rows_end(&mut self, counted: Counted) {
+        let entry = self.open.take().and_then(|at| self.list.get_mut(at));
+        if let Some(data) = entry.and_then(|entry| entry.data.as_mut()) {
+            data.rows = self.before.zip(counted.rows).map(|(old, new)| old + new);
+            data.fingerprint = counted.fingerprint.filter(|_| self.is_first);
+        }
     }
 
     /// An `INSERT`, whose rows are not counted.
@@ -96,24 +125,20 @@ impl Entries {
     /// An `INSERT` into the table of the last one.
     pub(super) fn insert_again(&mut self, bytes: u64) {
         self.open = self.inserted;
-        self.add(bytes, None);
+        self.add(bytes);
         if let Some(entry) = self.open.take().and_then(|at| self.list.get_mut(at))
             && let Some(data) = &mut entry.data
         {
             data.rows = None;
+            data.fingerprint = None;
         }
     }
 
-    fn add(&mut self, bytes: u64, rows: Option<u64>) {
-        let Some(entry) = self.open.and_then(|at| self.list.get_mut(at)) else {
-            return;
-        };
-        let data =
-            entry.data.get_or_insert(EntryData { stored_bytes: 0, bytes: Some(0), rows: None });
-        data.stored_bytes += bytes;
-        data.bytes = data.bytes.map(|old| old + bytes);
-        if let (Some(old), Some(rows)) = (&mut data.rows, rows) {
-            *old += rows;
+    fn add(&mut self, bytes: u64) {
+        if let Some(entry) = self.open.and_then(|at| self.list.get_mut(at)) {
+            let data = entry.data.get_or_insert_default();
+            data.stored_bytes += bytes;
+            data.bytes = Some(data.bytes.unwrap_or_default() + bytes);
         }
     }
 
@@ -157,4 +182,14 @@ impl Entries {
         self.list.push(entry);
         Some(at)
     }
+}
+
+/// A table, or the rows of one, that is there more than once.
+pub(super) fn twice(entries: &[TocEntry]) -> Option<String> {
+    let mut seen = HashSet::new();
+    let tables =
+        entries.iter().filter(|entry| matches!(entry.kind.as_str(), "TABLE" | "TABLE DATA"));
+    let mut tables = tables.map(|entry| (&entry.kind, &entry.schema, &entry.tag));
+    let (_, schema, tag) = tables.find(|key| !seen.insert(*key))?;
+    Some(schema.as_ref().map_or_else(|| tag.clone(), |schema| format!("{schema}.{tag}")))
 }

@@ -2,7 +2,21 @@
 
 use crate::backup::toc::TocEntry;
 
-use super::plain::PlainFlavour;
+/// The program that wrote a plain dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum PlainFlavour {
+    /// `pg_dump`
+    PgDump,
+    /// `pg_dumpall`
+    PgDumpAll,
+    /// dbbackup's own writer, which shares `pg_dump`'s last lines.
+    DbbackupNative,
+    /// `mysqldump` or `mariadb-dump`: nothing for PostgreSQL.
+    Mysql,
+    /// Not told.
+    #[default]
+    Unknown,
+}
 
 /// What one `-- …` comment says.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,12 +3,14 @@
 //! Only the forms that `pg_dump`, `pg_dumpall` and like tools write are understood; anything else
 //! is [`StatementKind::Other`] and names no roles.
 
+mod collations;
 mod reader;
 mod roles;
 
 use super::copy::CopyTarget;
 use super::tokens::{Kind, Token, Tokens};
 
+pub use collations::{CollationOptions, CollationsNeeded};
 use reader::Reader;
 pub(crate) use roles::{roles_named, roles_named_in};
 

@@ -1,5 +1,7 @@
 //! Archives written here, for what no real `pg_dump` at hand writes.
 
+mod codecs;
+mod contents;
 mod rows;
 mod writer;
 
@@ -9,6 +11,7 @@ use writer::{Archive, Entry, data_entry, schema_entry, zlib};
 
 use super::{entry, findings, lines, read_bytes};
 use crate::backup::custom::{Compression, DamageKind, read_limited};
+use crate::backup::meter::Meter;
 
 const EMPTY: (DamageKind, &str, &str) = (DamageKind::Empty, "-", "the dump is empty");
 
@@ -59,9 +62,9 @@ fn all_versions_and_sizes_are_read() {
                 assert_eq!(table.owner.as_deref(), Some("Пр"));
                 assert_eq!(table.tablespace.as_deref(), Some("fast"));
                 assert_eq!(table.dependencies, [7]);
-                assert_eq!(table.data.unwrap().rows, Some(2));
-                assert_eq!(entry(&dump, "TABLE DATA", "b").data.unwrap().rows, Some(1));
-                assert_eq!(entry(&dump, "BLOBS", "BLOBS").data.unwrap().bytes, Some(3));
+                assert_eq!(table.data.as_ref().unwrap().rows, Some(2));
+                assert_eq!(entry(&dump, "TABLE DATA", "b").data.as_ref().unwrap().rows, Some(1));
+                assert_eq!(entry(&dump, "BLOBS", "BLOBS").data.as_ref().unwrap().bytes, Some(3));
             }
         }
     }
@@ -129,6 +132,21 @@ fn impossible_entries_are_refused() {
     let archive =
         Archive::new(14).entry(0, |entry| entry.definition = "SET client_encoding = UTF8");
     check(&archive, &[corrupt("-", "the ENCODING entry names no encoding")]);
+    let archive =
+        Archive::new(14).entry(0, |entry| entry.definition = "SET client_encoding = 'UTF9';\n");
+    check(&archive, &[corrupt("-", "the ENCODING entry names the unknown encoding UTF9")]);
+    for (value, is_sound) in [("'on'", true), ("'off'", true), ("'nn'", false), ("on", false)] {
+        let text = format!("SET standard_conforming_strings = {value};\n").leak();
+        let archive = Archive::new(14).with(|archive| {
+            archive.entries.insert(1, schema_entry(99, "STDSTRINGS", "STDSTRINGS", text));
+        });
+        let expected = corrupt("-", "the STDSTRINGS entry is neither on nor off");
+        assert_eq!(
+            findings(&read_bytes(&archive.bytes())).contains(&expected),
+            !is_sound,
+            "{value}"
+        );
+    }
     for count in [0, -3] {
         let archive = Archive::new(14).with(|archive| archive.count = Some(count));
         let detail = format!("a table of contents with {count} entries");
@@ -178,7 +196,7 @@ fn offsets_and_blocks_must_agree() {
     check(&archive, &[corrupt("-", no_block), corrupt(B, NOT_REACHED)]);
     let archive = Archive::new(14).entry(1, |entry| (entry.state, entry.had_dumper) = (3, 0));
     check(&archive, &[corrupt(A, "has a data block, but the table of contents denies it")]);
-    let archive = Archive::new(14).entry(2, |entry| entry.kind = "BLOBS");
+    let archive = Archive::new(14).entry(2, |entry| (entry.kind, entry.copy) = ("BLOBS", ""));
     assert_eq!(
         findings(&read_bytes(&archive.bytes()))[0],
         corrupt("BLOBS public.b", "its data block has the wrong type 1")
@@ -230,7 +248,7 @@ fn streams_must_be_whole_zlib_streams() {
             check(&archive, &[corrupt(A, detail)]);
         }
         assert_eq!(
-            entry(&read_bytes(&archive.bytes()), "TABLE DATA", "b").data.unwrap().rows,
+            entry(&read_bytes(&archive.bytes()), "TABLE DATA", "b").data.as_ref().unwrap().rows,
             Some(1)
         );
     };
@@ -246,7 +264,7 @@ fn streams_must_be_whole_zlib_streams() {
     long.extend(b"\n\\.\n\n\n");
     with(&zlib(&long), "");
     let archive = Archive::new(14).block(0, |block| block.streams[0].1 = long.clone());
-    let data = entry(&read_bytes(&archive.bytes()), "TABLE DATA", "a").data.unwrap();
+    let data = entry(&read_bytes(&archive.bytes()), "TABLE DATA", "a").data.clone().unwrap();
     assert_eq!((data.bytes, data.rows), (Some(3_000_006), Some(1)));
 }
 
@@ -272,7 +290,7 @@ fn large_objects_are_those_listed() {
         });
         check(&unlisted, &[]);
         // A large object is no COPY data and needs no mark; a damaged one leaves the size unknown.
-        let data = entry(&read_bytes(&archive.bytes()), "BLOBS", "BLOBS").data.unwrap();
+        let data = entry(&read_bytes(&archive.bytes()), "BLOBS", "BLOBS").data.clone().unwrap();
         assert_eq!((data.bytes, data.rows), (Some(3), None));
     }
 }
@@ -329,7 +347,7 @@ fn a_huge_table_of_contents_is_refused() {
     bytes.truncate(at);
     bytes.extend(b"\x00\xff\xff\xff\x3f");
     let mut endless = Endless { first: &bytes, given: 0, limit: 50_000_000 };
-    let dump = read_limited(&mut endless, 1_000_000);
+    let dump = read_limited(&mut endless, &Meter::default(), 1_000_000);
     assert_eq!(dump.damage[0].kind, DamageKind::TooLarge);
     assert_eq!(dump.entries.len(), 1);
     assert!(dump.stored_bytes >= 50_000_000);
@@ -337,10 +355,10 @@ fn a_huge_table_of_contents_is_refused() {
     // Many small entries.
     let mut archive = Archive::new(14);
     archive.entries.extend(vec![schema_entry(50, "TABLE", "t", ""); 5000]);
-    let dump = read_limited(&mut &archive.bytes()[..], 1_000_000);
+    let dump = read_limited(&mut &archive.bytes()[..], &Meter::default(), 1_000_000);
     assert_eq!(dump.damage[0].kind, DamageKind::TooLarge);
     assert!((100..4000).contains(&dump.entries.len()), "{}", dump.entries.len());
-    let dump = read_limited(&mut &archive.bytes()[..], 5_000_000);
+    let dump = read_limited(&mut &archive.bytes()[..], &Meter::default(), 5_000_000);
     assert_ne!(dump.damage[0].kind, DamageKind::TooLarge);
 
     // Few entries with long texts, each of them within the limit.
@@ -348,7 +366,7 @@ fn a_huge_table_of_contents_is_refused() {
     archive.entries.extend(
         (50..150).map(|id| Entry { definition: LONG, ..schema_entry(id, "TABLE", "t", "") }),
     );
-    let dump = read_limited(&mut &archive.bytes()[..], 1_000_000);
+    let dump = read_limited(&mut &archive.bytes()[..], &Meter::default(), 1_000_000);
     assert_eq!(dump.damage[0].kind, DamageKind::TooLarge);
     assert!((30..60).contains(&dump.entries.len()), "{}", dump.entries.len());
 

@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 
 use super::{Pieces, Random, entry, findings, lines, read_bytes};
 use crate::backup::custom::{Compression, CustomDump, DamageKind, read};
+use crate::backup::meter::{Halt, Meter};
 use crate::backup::toc::EntryData;
 
 macro_rules! fixtures {
@@ -107,7 +108,12 @@ fn rows_and_bytes_are_counted() {
     for name in ["13", "13-pipe", "13-none", "15", "15-pipe", "15-none", "17", "17-pipe", "17-none"]
     {
         let dump = parse(name);
-        let data: Vec<_> = dump.entries.iter().filter_map(|entry| entry.data).collect();
+        let data: Vec<_> = dump
+            .entries
+            .iter()
+            .filter_map(|entry| entry.data.as_ref())
+            .map(|data| (data.stored_bytes, data.bytes, data.rows))
+            .collect();
         let expected = [
             (5, Some(0)),
             (12, Some(7)),
@@ -117,10 +123,8 @@ fn rows_and_bytes_are_counted() {
             (197, Some(30)),
             (205, None),
         ];
-        let expected = expected.iter().zip(stored).map(|((bytes, rows), stored)| EntryData {
-            stored_bytes: if name.ends_with("none") { *bytes } else { stored },
-            bytes: Some(*bytes),
-            rows: *rows,
+        let expected = expected.iter().zip(stored).map(|((bytes, rows), stored)| {
+            (if name.ends_with("none") { *bytes } else { stored }, Some(*bytes), *rows)
         });
         assert_eq!(data, expected.collect::<Vec<_>>(), "{name}");
         let tables: Vec<_> = dump
@@ -133,11 +137,18 @@ fn rows_and_bytes_are_counted() {
         assert!(["BLOBS", "77777..4000000000"].contains(&tables[6]), "{name}");
     }
     let dump = parse("15-inserts");
-    let expected = EntryData { stored_bytes: 109, bytes: Some(412), rows: None };
+    let expected = EntryData { stored_bytes: 109, bytes: Some(412), ..EntryData::default() };
     assert_eq!(entry(&dump, "TABLE DATA", "part_a").data, Some(expected));
-    let dump = parse("17-zstd");
-    let expected = EntryData { stored_bytes: 120, bytes: None, rows: None };
-    assert_eq!(entry(&dump, "TABLE DATA", "Straße").data, Some(expected));
+    let facts = |name: &str| -> Vec<_> {
+        let dump = parse(name);
+        let data = dump.entries.into_iter().filter_map(|entry| entry.data);
+        data.map(|data| (data.bytes, data.rows, data.fingerprint)).collect()
+    };
+    assert_eq!(facts("17-zstd"), facts("17"));
+    assert_eq!(facts("17-lz4"), facts("17"));
+    assert_eq!(facts("13").len(), 7);
+    assert_eq!(facts("13"), facts("17"));
+    assert_eq!(facts("17").iter().filter(|(.., fingerprint)| fingerprint.is_some()).count(), 6);
     assert!(parse("17-schema").entries.iter().all(|entry| entry.data.is_none()));
 }
 
@@ -276,9 +287,9 @@ fn broken_tables_do_not_hide_each_other() {
                 (DamageKind::Corrupt, blobs)
             ]
         );
-        let data = entry(&dump, "TABLE DATA", "empty").data.unwrap();
-        assert_eq!(data, EntryData { stored_bytes: 13, bytes: None, rows: None });
-        assert_eq!(entry(&dump, "TABLE DATA", "Straße").data.unwrap().rows, Some(30));
+        let data = entry(&dump, "TABLE DATA", "empty").data.clone();
+        assert_eq!(data, Some(EntryData { stored_bytes: 13, ..EntryData::default() }));
+        assert_eq!(entry(&dump, "TABLE DATA", "Straße").data.as_ref().unwrap().rows, Some(30));
     }
 }
 
@@ -301,7 +312,7 @@ fn bytes_after_the_last_block_are_garbage() {
 fn small_and_interrupted_reads_make_no_difference() {
     for (name, bytes) in ALL {
         let mut pieces = Pieces { bytes, error: None, interrupt: false };
-        let dump = read(&mut pieces);
+        let dump = read(&mut pieces, &Meter::default());
         assert_eq!(lines(&dump), Vec::<String>::new(), "{name}");
         assert_eq!(dump.entries, read_bytes(bytes).entries);
     }
@@ -317,12 +328,30 @@ fn errors_of_the_reader_are_findings() {
         let original = fixture("15");
         for end in (0..=original.len()).rev().step_by(7) {
             let bytes = &original[..end];
-            let dump = read(&mut Pieces { bytes, error: Some(error), interrupt: false });
+            let dump = read(
+                &mut Pieces { bytes, error: Some(error), interrupt: false },
+                &Meter::default(),
+            );
             let first = dump.damage.first().unwrap();
             assert_eq!(first.kind, expected, "{end}");
             assert!(first.detail.contains("the disk says no"), "{}", first.detail);
             assert_eq!(first.offset, u64::try_from(end).unwrap());
         }
+    }
+}
+
+/// What was made before comes from layers around the dump: all of them count together.
+#[test]
+fn decoders_that_make_too_much_end_the_reading() {
+    for name in ["15", "17-lz4", "17-zstd"] {
+        let meter = Meter::default();
+        meter.set_read(1);
+        meter.add_decoded(4 << 30).unwrap();
+        let mut bytes = fixture(name);
+        let dump = read(&mut bytes, &meter);
+        assert!(matches!(meter.halt(), Some(Halt::TooMuch { read: 1, .. })), "{name}");
+        assert_eq!(dump.damage[0].kind, DamageKind::Io, "{name}: {:?}", lines(&dump));
+        assert!(dump.damage[0].detail.contains("more than 4 GiB"), "{name}");
     }
 }
 

@@ -54,8 +54,8 @@ pub(crate) enum Piece<'a> {
         bytes: &'a [u8],
         /// The line they begin in.
         line: u64,
-        /// The line ends among them.
-        line_ends: u64,
+        /// Where in the dump they begin, in bytes.
+        offset: u64,
     },
     /// The rows end.
     CopyEnd {

@@ -48,11 +48,10 @@ impl<R: Read> Lexer<R> {
         let rows = rest.get(..count).unwrap_or_default();
         self.at_row = rows.last() == Some(&b'\n');
         self.rows += u64::from(eof && count == rest.len() && !self.at_row);
-        let line = self.input.line();
+        let (line, offset) = (self.input.line(), self.input.offset());
         let (from, to) = self.take(count, true);
-        let line_ends = self.input.line() - line;
-        self.rows += line_ends;
-        self.events.push_back(Event::Rows(from, to, line, line_ends));
+        self.rows += self.input.line() - line;
+        self.events.push_back(Event::Rows { from, to, line, offset });
         Ok(())
     }
 }

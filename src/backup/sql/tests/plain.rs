@@ -11,7 +11,7 @@ fn read(text: &[u8]) -> PlainDump {
 }
 
 fn data(dump: &PlainDump) -> Vec<(Option<String>, String, Option<u64>)> {
-    let rows = |entry: &TocEntry| entry.data.and_then(|data| data.rows);
+    let rows = |entry: &TocEntry| entry.data.as_ref().and_then(|data| data.rows);
     dump.entries
         .iter()
         .filter(|entry| entry.kind == "TABLE DATA")
@@ -43,12 +43,12 @@ fn a_real_dump_is_understood() {
     let rule = dump.entries.iter().find(|entry| entry.kind == "RULE");
     assert_eq!(rule.map(|entry| entry.tag.as_str()), Some("orders r"));
     assert!(dump.trailer && dump.meta_commands.is_empty());
-    assert_eq!((dump.unfinished, dump.io_error, dump.copy_shape), (None, None, None));
+    assert_eq!((dump.unfinished, dump.io_error, dump.row_damage), (None, None, Vec::new()));
     assert_eq!((dump.statements, dump.bytes, dump.nul_at), (48, 5463, None));
 
     let dump = read(SJIS);
     assert_eq!(dump.client_encoding.as_deref(), Some("SJIS"));
-    assert!(dump.trailer && dump.unfinished.is_none() && dump.copy_shape.is_none());
+    assert!(dump.trailer && dump.unfinished.is_none() && dump.row_damage.is_empty());
     assert_eq!(data(&dump), [row("public", "t", 1)]);
 }
 
@@ -60,13 +60,14 @@ fn every_cut_shows() {
         let dump = read(&ODD_NAMES[..cut]);
         assert!(!dump.trailer, "{cut}");
     }
-    // The comment alone is no proof: nothing but its own frame may follow.
+    // The comment alone is no proof: what follows must end as well.
     let mut more = ODD_NAMES.to_vec();
     more.extend_from_slice(b"SELECT");
     let dump = read(&more);
     assert!(!dump.trailer && dump.unfinished.is_some());
     more.extend_from_slice(b" 1;\n");
-    assert!(!read(&more).trailer);
+    let dump = read(&more);
+    assert_eq!((dump.trailer, dump.behind.statements, dump.behind.line), (true, 1, 285));
     let inside =
         "-- PostgreSQL database dump\nCOPY t FROM stdin;\n-- PostgreSQL database dump complete\n";
     assert!(!read(inside.as_bytes()).trailer);
@@ -105,7 +106,7 @@ fn a_whole_cluster_ends_as_a_cluster() {
         .entries
         .iter()
         .filter(|entry| entry.kind == "TABLE DATA" && entry.tag == "orders")
-        .map(|entry| entry.data.and_then(|data| data.rows))
+        .map(|entry| entry.data.as_ref().and_then(|data| data.rows))
         .collect();
     assert_eq!(orders, [Some(7), Some(7)]);
 }
@@ -127,7 +128,7 @@ fn dumps_without_comments_are_read_by_their_statements() {
         dump.entries
             .iter()
             .filter(|entry| entry.kind == "TABLE DATA")
-            .all(|entry| entry.has_rows() != Some(false))
+            .all(|entry| entry.data.as_ref().is_some_and(|data| data.rows != Some(0)))
     );
     assert!(dump.extensions_created.contains("citext"));
     assert_eq!(read(b"-- MySQL dump 10.13\nselect 1;").flavour, PlainFlavour::Mysql);
@@ -170,17 +171,30 @@ fn rows_go_to_the_table_that_copy_names() {
 fn damaged_rows_are_found() {
     let shape = |rows: &str, step: usize| {
         let text = format!("COPY public.t (a, b, c) FROM stdin;\n{rows}\\.\n");
-        inspect(&mut Steps { rest: text.as_bytes(), step }).copy_shape
+        let damage = inspect(&mut Steps { rest: text.as_bytes(), step }).row_damage;
+        let first = damage.into_iter().next();
+        first.map(|damage| (damage.table, damage.line, damage.offset, damage.fault.to_string()))
     };
     let good = "1\t2\t3\n".repeat(1000);
     for step in [1, 5, 8, 1 << 16] {
         assert_eq!(shape(&good, step), None);
-        let found = |line: u64| Some(("public.t".to_owned(), line));
-        assert_eq!(shape(&format!("{good}1\t2\n"), step), found(1002), "{step}");
-        assert_eq!(shape(&format!("1\t2\t31\t2\t3\n{good}"), step), found(2), "{step}");
+        let found = |line, offset, fault: &str| {
+            Some(("public.t".to_owned(), line, offset, fault.to_owned()))
+        };
+        let short =
+            found(1002, 6036, "row 1001 (byte 6000 of its rows) has 2 columns, the table has 3");
+        assert_eq!(shape(&format!("{good}1\t2\n"), step), short, "{step}");
+        let long = found(2, 36, "row 1 (byte 0 of its rows) has 5 columns, the table has 3");
+        assert_eq!(shape(&format!("1\t2\t31\t2\t3\n{good}"), step), long, "{step}");
+        // Two rows that make up for each other.
+        let second = found(3, 42, "row 2 (byte 6 of its rows) has 4 columns, the table has 3");
+        assert_eq!(shape("1\t2\t3\n1\t2\t3\t4\n1\t2\n", step), second, "{step}");
     }
-    assert_eq!(read(b"COPY t (a, b) FROM stdin (FORMAT csv);\n1,2\n\\.\n").copy_shape, None);
-    assert_eq!(read(b"COPY t  FROM stdin;\n\n\\.\n").copy_shape, None);
+    let csv = read(b"COPY t (a, b) FROM stdin (FORMAT csv);\n\"1\n\",2\n\\.\n");
+    assert_eq!((csv.row_damage.len(), data(&csv)[0].2), (0, None));
+    assert!(read(b"COPY t  FROM stdin;\n1\t2\n\\.\n").row_damage.is_empty());
+    let oids = read(b"COPY t (a, b) WITH OIDS FROM stdin;\n7\t1\t2\n\\.\n");
+    assert!(oids.row_damage.is_empty());
     assert_eq!(read(b"select 1;\n\0").nul_at, Some(10));
     assert_eq!(read(b"COPY t FROM stdin;\n1\0\n\\.\n").nul_at, Some(20));
     assert_eq!(read(b"\\x \0\n").nul_at, Some(3));

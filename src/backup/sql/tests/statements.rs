@@ -60,6 +60,7 @@ fn statements_are_told_apart() {
         schema: Some(name("a b")),
         table: name("t\""),
         columns: vec![name("id"), name("From"), name("x)")],
+        oids: false,
         plain: true,
         binary: false,
     };
