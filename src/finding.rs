@@ -3,10 +3,10 @@
 //! The code of a finding decides its class, and the class decides everything else: database
 //! outcome, verdict, JUnit element, exit code. The tables are in `docs/decisions.md`.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whose fault a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingClass {
     /// The backup's.
@@ -26,7 +26,7 @@ pub enum FindingClass {
 macro_rules! finding_codes {
     ($($variant:ident $code:literal $class:ident $proven:literal,)*) => {
         /// The stable name of a kind of finding. Each has a row in `docs/decisions.md`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(rename_all = "snake_case")]
         #[expect(missing_docs, reason = "docs/decisions.md says what each means")]
         pub enum FindingCode { $($variant,)* }
@@ -80,6 +80,7 @@ finding_codes! {
     ConstraintViolated "constraint_violated" Backup false,
     ObjectMissing "object_missing" Backup false,
     RowsMissing "rows_missing" Backup false,
+    RowsDiffer "rows_differ" Backup false,
     CheckFailed "check_failed" Backup false,
     BackupNotFound "backup_not_found" Environment true,
     BackupUnreadable "backup_unreadable" Environment true,
@@ -87,7 +88,11 @@ finding_codes! {
     BackupUndecided "backup_undecided" Environment true,
     NoBackupInFolder "no_backup_in_folder" Environment true,
     FormatNotSupported "format_not_supported" Environment true,
+    ExpansionLimit "expansion_limit" Environment true,
     Encrypted "encrypted" Environment true,
+    KeyUnreadable "key_unreadable" Environment true,
+    KeyUnusable "key_unusable" Environment true,
+    KeyWrong "key_wrong" Environment true,
     EndUnmarked "end_unmarked" Environment true,
     FolderUnusable "folder_unusable" Environment true,
     EngineUnavailable "engine_unavailable" Environment true,
@@ -118,16 +123,19 @@ finding_codes! {
     Cancelled "cancelled" Cancelled true,
     Internal "internal" Internal true,
     SidecarUnreadable "sidecar_unreadable" Notice true,
+    SidecarStale "sidecar_stale" Notice true,
+    NotEncrypted "not_encrypted" Notice true,
     MemberNotListed "member_not_listed" Notice true,
     MemberIgnored "member_ignored" Notice true,
     SettingUnknown "setting_unknown" Notice true,
     AnalyzeFailed "analyze_failed" Notice true,
     ProgramStarted "program_started" Notice true,
     NameDiffers "name_differs" Notice true,
+    ExtensionDiffers "extension_differs" Notice true,
 }
 
 /// One thing that was found. Texts hold names of objects, never rows or secrets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What kind of thing.
     pub code: FindingCode,

@@ -12,7 +12,7 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         }
         Code::UnknownFormat => &[
             "Check that the path names a backup: a cluster archive, or a pg_dump file.",
-            "If the backup is encrypted, decrypt it first.",
+            "If the backup is encrypted, give its key with --decrypt-key-file, or decrypt it first.",
         ],
         Code::ArchiveTruncated | Code::ArchiveDamaged => &[
             "Compare size and checksum with the copy on the machine that made the backup, and copy it again.",
@@ -67,6 +67,10 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         Code::ObjectMissing | Code::RowsMissing => &[
             "Look at the other findings of this database first: they mostly explain what is missing.",
         ],
+        Code::RowsDiffer => &[
+            "Look at the other findings of this database first: they may explain it.",
+            "Look for triggers, rules and functions in the dump that write while it is restored.",
+        ],
         Code::CheckFailed => {
             &["Run the query on the source: is the data wrong there too, or is the expectation?"]
         }
@@ -84,10 +88,28 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         Code::NoBackupInFolder => {
             &["Name the backup itself: a cluster archive, or a folder with globals.sql and dumps/."]
         }
-        Code::FormatNotSupported => {
-            &["Use a cluster archive (.tar.gz, .tar, folder) or a .dump, .sql or .sql.gz file."]
+        Code::FormatNotSupported => &[
+            "Use a cluster archive (.tar, .tar.gz, .tar.zst, .tar.lz4, folder) or a .dump or .sql file, which may be compressed with gzip, zstd or lz4.",
+        ],
+        Code::ExpansionLimit => &[
+            "Look at what is in it with the programs of its compression: a real dump does not shrink to so little.",
+            "If it does, decompress it and name that file.",
+        ],
+        Code::Encrypted => &[
+            "Give the key: `backup.decrypt` in the scenario, --decrypt-key-file or --decrypt-key-env.",
+            "If another program encrypted it, decrypt it to another place and name that file.",
+        ],
+        Code::KeyUnreadable => {
+            &["Name the file or the variable that holds the key, and let this account read it."]
         }
-        Code::Encrypted => &["Decrypt the backup to another place and name that file."],
+        Code::KeyUnusable => &[
+            "Give the key that the backup was made with: 32 bytes, or those in base64.",
+            "If it was made with this very passphrase, nobody can decrypt it: make a key (openssl rand -base64 32) and a new backup, now.",
+        ],
+        Code::KeyWrong => &[
+            "Give the key that this backup was made with; keys may have been changed since.",
+            "If the key is right, compare the file with the copy on the machine that made the backup.",
+        ],
         Code::EndUnmarked => &[
             "Make the dump with pg_dump or pg_dumpall: both end their files with a line that says so.",
         ],
@@ -176,12 +198,15 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             &["Report this with the output of the same command and RUST_LOG=pgdrill=debug."]
         }
         Code::SidecarUnreadable
+        | Code::SidecarStale
+        | Code::NotEncrypted
         | Code::MemberNotListed
         | Code::MemberIgnored
         | Code::SettingUnknown
         | Code::AnalyzeFailed
         | Code::ProgramStarted
-        | Code::NameDiffers => &[],
+        | Code::NameDiffers
+        | Code::ExtensionDiffers => &[],
     };
     steps.iter().map(|&step| step.to_owned()).collect()
 }

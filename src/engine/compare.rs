@@ -1,5 +1,8 @@
 //! What came out against what the dump's table of contents says went in.
 
+mod rows;
+
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backup::{DatabaseDump, DumpFormat};
@@ -68,6 +71,11 @@ pub(super) async fn compare(
         // pg_dump writes line feeds in names as spaces in its comments.
         catalog = catalog.into_iter().map(|(k, s, t)| (k, flat(&s), flat(&t))).collect();
     }
+    let catalog = catalog.into_iter().map(|(kind, schema, tag)| {
+        let tag = unquoted(&kind, &tag).into_owned();
+        (kind, schema, tag)
+    });
+    let catalog = catalog.collect();
     let mut comparison = Comparison::default();
     let missing = missing_entries(dump, &catalog, &mut comparison);
     if !missing.is_empty() {
@@ -78,28 +86,7 @@ pub(super) async fn compare(
             &missing,
         ));
     }
-    let tables: Vec<(String, String)> = dump
-        .entries
-        .iter()
-        .filter(|entry| entry.has_rows() == Some(true))
-        .map(|entry| (entry.schema.clone().unwrap_or_default(), entry.tag.clone()))
-        .collect();
-    comparison.tables = tables.len() as u64;
-    comparison.tables_unknown =
-        dump.entries.iter().filter(|entry| entry.has_rows().is_none()).count();
-    let empty = catalog::empty_tables(session, &tables).await?;
-    if !empty.is_empty() {
-        let names: Vec<String> =
-            empty.iter().map(|(schema, name)| format!("{schema}.{name}")).collect();
-        comparison.findings.push(listed(
-            FindingCode::RowsMissing,
-            &format!(
-                "{} with rows in the dump and none in the database",
-                counted(names.len(), "table")
-            ),
-            &names,
-        ));
-    }
+    rows::compare(session, dump, &mut comparison).await?;
     if comparison.entries == 0 && !dump.has_table_of_contents {
         comparison.findings.push(Finding::new(
             FindingCode::NothingCompared,
@@ -107,6 +94,16 @@ pub(super) async fn compare(
         ));
     }
     Ok(comparison)
+}
+
+/// The types in a function's tag without quotes: with `--quote-all-identifiers` all of them have some.
+fn unquoted<'t>(kind: &str, tag: &'t str) -> Cow<'t, str> {
+    match tag.split_once('(') {
+        Some((name, types)) if matches!(kind, "FUNCTION" | "PROCEDURE" | "AGGREGATE") => {
+            Cow::Owned(format!("{name}({}", types.replace('"', "")))
+        }
+        _ => Cow::Borrowed(tag),
+    }
 }
 
 fn flat(name: &str) -> String {
@@ -131,7 +128,7 @@ fn missing_entries(
     let mut missing = Vec::new();
     let mut look = |kind: &str, schema: &str, tag: &str| {
         comparison.entries += 1;
-        let key = (kind.to_owned(), schema.to_owned(), tag.to_owned());
+        let key = (kind.to_owned(), schema.to_owned(), unquoted(kind, tag).into_owned());
         if !catalog.contains(&key) {
             let place = if schema.is_empty() { String::new() } else { format!("{schema}.") };
             missing.push(format!("{kind} {place}{tag}"));

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::diagnosis::{self, Background};
-use super::restore::{PlainFeed, Restore, Stop};
+use super::restore::{PlainFeed, Restore, Rewrites, Stop};
 use crate::backup::{DumpChunk, Globals};
 use crate::ephemeral::EphemeralError;
 use crate::finding::{Finding, FindingClass, FindingCode};
@@ -33,7 +33,7 @@ pub(super) async fn restore(
     let feed = PlainFeed {
         database: restore.cluster.maintenance.clone(),
         name: globals.member.clone(),
-        is_globals: true,
+        rewrites: Rewrites::Globals,
     };
     allow_tablespaces(restore, true).await?;
     let output = restore.plain(&feed, &mut dumps).await?;

@@ -19,5 +19,5 @@ mod scenario_run;
 mod watch;
 
 pub use outlook::look;
-pub use read::read_backup;
+pub use read::{opener, read_backup};
 pub use scenario_run::{RunOptions, run_scenario};

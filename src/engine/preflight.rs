@@ -1,5 +1,7 @@
 //! What the image, or the local installation, lacks for a backup: named before any data goes in.
 
+mod collations;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::{Cluster, random_role};
@@ -9,7 +11,6 @@ use crate::ephemeral::{EphemeralError, ExecCommand, SandboxIdentity};
 use crate::finding::{Finding, FindingCode};
 use crate::plan::LocaleWish;
 use crate::plan::images::{self, Place};
-use crate::postgres::sqlstate::{ArchiveSays, Meaning, meaning, object_of};
 use crate::postgres::{ServerError, SessionError};
 use crate::text::{one_line, quote_identifier, without_values};
 
@@ -37,6 +38,7 @@ pub(super) async fn judge(
     let mut findings = programs(cluster, inventory, &dumps, &identity).await?;
     findings.extend(extensions(cluster, &dumps, place(&identity)).await?);
     findings.extend(locales(cluster, &dumps, place(&identity)).await?);
+    findings.extend(collations::judge(cluster, &dumps, &identity).await?);
     if let Err(error) = cluster.log.errors(&cluster.admin).await {
         return Err(cluster.why_lost(&error).await);
     }
@@ -65,7 +67,7 @@ async fn programs(
         let needs = |dump: &&DatabaseDump| match program {
             // Globals come before every database.
             "psql" => dump.format == DumpFormat::Plain || inventory.globals.is_some(),
-            _ => dump.format == DumpFormat::Custom,
+            _ => dump.format.is_archive(),
         };
         dumps.iter().copied().filter(needs).map(|dump| dump.name.as_str()).collect()
     };
@@ -136,6 +138,12 @@ async fn extensions(
     Ok(findings)
 }
 
+/// What a dump says of its database's encoding and locale.
+fn locale_of(dump: &DatabaseDump) -> Option<LocaleWish> {
+    let entry = dump.entries.iter().find(|entry| entry.kind == "DATABASE")?;
+    LocaleWish::of(&entry.definition)
+}
+
 /// A database is made with each distinct combination of encoding and locale, and dropped again:
 /// only the server itself knows what it accepts.
 async fn locales(
@@ -145,8 +153,7 @@ async fn locales(
 ) -> Result<Vec<Finding>, EphemeralError> {
     let mut wishes: BTreeMap<LocaleWish, Vec<&str>> = BTreeMap::new();
     for dump in dumps {
-        let entry = dump.entries.iter().find(|entry| entry.kind == "DATABASE");
-        if let Some(wish) = entry.and_then(|entry| LocaleWish::of(&entry.definition)) {
+        if let Some(wish) = locale_of(dump) {
             wishes.entry(wish).or_default().push(&dump.name);
         }
     }
@@ -192,12 +199,7 @@ async fn missing(
             Ok(None)
         }
         Err(SessionError::Server(refused)) => {
-            let (kind, _) = object_of(&refused.message);
-            let says = meaning(&refused.sqlstate, &kind, ArchiveSays::Cluster);
-            let is_lacking = says == Meaning::Finding(FindingCode::LocaleMissing)
-                // A server built without ICU.
-                || refused.sqlstate == "0A000";
-            Ok(is_lacking.then_some(refused))
+            Ok(collations::is_lacking(&refused).then_some(refused))
         }
         Err(error) => Err(error),
     }

@@ -4,13 +4,22 @@ use std::time::Duration;
 
 use camino::Utf8Path;
 
-use crate::backup::{self, BackupInventory, Several};
+use crate::backup::{self, BackupInventory, KeyOrigin, Opener, Several};
 use crate::finding::Finding;
 use crate::outcome::BackupFacts;
-use crate::scenario::{Pick, Scenario};
+use crate::scenario::{KeyChoice, Pick, Scenario};
 
 /// How long a backup that seems to end too early gets to show that it is still being written.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// What opens encrypted backups; reads the key. Blocks.
+pub fn opener(key: Option<&KeyChoice>) -> Opener {
+    let origin = key.map(|key| match key {
+        KeyChoice::File(path) => KeyOrigin::File(path.clone()),
+        KeyChoice::Variable(name) => KeyOrigin::Variable(name.clone()),
+    });
+    Opener::load(origin.as_ref())
+}
 
 /// What is inside the backup, and the facts for a report. Blocks. `report` is called with (bytes
 /// read, size) now and then.
@@ -29,7 +38,8 @@ pub fn read_backup(
         None => Several::Refuse,
     };
     let chosen = backup::choose(&choice.path, beside.as_deref(), several)?;
-    let mut inventory = backup::inspect(&chosen.path, report);
+    let opener = opener(choice.decrypt.as_ref());
+    let mut inventory = backup::inspect_with(&chosen.path, &opener, report);
     if backup::looks_cut(&inventory) {
         std::thread::sleep(SECOND_LOOK);
         backup::take_back_if_changed(&mut inventory);

@@ -1,9 +1,10 @@
 //! Restores one database from the stream of dumps.
 
+mod archive;
 mod create;
 mod plain;
 
-pub(super) use plain::PlainFeed;
+pub(super) use plain::{PlainFeed, Rewrites};
 
 use std::io;
 use std::time::Instant;
@@ -12,9 +13,9 @@ use tokio::sync::mpsc;
 
 use super::cluster::Cluster;
 use super::diagnosis::{self, Background};
-use super::programs::{Feeding, Output};
+use super::programs::Output;
 use crate::backup::{DatabaseDump, DumpChunk, DumpFormat};
-use crate::ephemeral::{EphemeralError, ExecCommand};
+use crate::ephemeral::EphemeralError;
 use crate::event::{EventSender, RunEvent};
 use crate::finding::{Finding, FindingCode};
 use crate::postgres::{Session, SessionError};
@@ -24,22 +25,6 @@ const TELL_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The stream of dumps as the engine reads it.
 pub(super) type Dumps = mpsc::Receiver<io::Result<DumpChunk>>;
-
-/// Stages a dump and restores it in one program: what runs for one exec runs for both, and the
-/// staged file is gone whatever happens.
-const STAGE_AND_RESTORE: &str = r#"
-file=$1
-shift
-umask 077
-if ! cat >"$file"; then
-	rm -f "$file"
-	exit 97
-fi
-"$@" "$file"
-status=$?
-rm -f "$file"
-exit "$status"
-"#;
 
 /// What one restore needs to know besides the dump.
 pub(super) struct Restore<'a> {
@@ -74,6 +59,7 @@ impl Restore<'_> {
         dumps: &mut Dumps,
     ) -> Result<Vec<Finding>, Stop> {
         let mut findings = Vec::new();
+        self.make_room(&dump.name).await?;
         if !dump.creates_database {
             let (is_there, found) = self.create(dump).await?;
             findings = found;
@@ -83,7 +69,10 @@ impl Restore<'_> {
             }
         }
         let (program, output) = match dump.format {
-            DumpFormat::Custom => ("pg_restore", self.custom(dump, dumps).await?),
+            DumpFormat::Custom | DumpFormat::Tar => {
+                ("pg_restore", self.archive_file(dump, dumps).await?)
+            }
+            DumpFormat::Directory => ("pg_restore", self.archive_folder(dump, dumps).await?),
             DumpFormat::Plain => {
                 if let Some(finding) = self.psql_refusal(dump.unclear_for_old_psql) {
                     skip(dumps).await?;
@@ -96,13 +85,18 @@ impl Restore<'_> {
                         dump.name.clone()
                     },
                     name: dump.name.clone(),
-                    is_globals: false,
+                    rewrites: if dump.creates_database { Rewrites::Drops } else { Rewrites::None },
                 };
                 ("psql", self.plain(&feed, dumps).await?)
             }
         };
         for finding in self.diagnose(program, &output, dump).await? {
             diagnosis::fold(&mut findings, finding);
+        }
+        if dump.creates_database && !self.is_there(&dump.name).await? {
+            // Nothing else could be said: psql ends where a `\\connect` fails.
+            findings.retain(|finding| finding.sqlstate.as_deref().is_some_and(|s| s != "3D000"));
+            findings.push(not_created(dump));
         }
         Ok(findings)
     }
@@ -159,45 +153,14 @@ impl Restore<'_> {
             .on(format!("line {line}"))
         })
     }
+}
 
-    async fn custom(&mut self, dump: &DatabaseDump, dumps: &mut Dumps) -> Result<Output, Stop> {
-        let file = self.cluster.stage_path(&format!("{}.dump", dump.position));
-        let mut argv = vec![
-            "sh".to_owned(),
-            "-c".to_owned(),
-            STAGE_AND_RESTORE.to_owned(),
-            "restore".to_owned(),
-            file,
-            self.cluster.program("pg_restore"),
-            format!("--dbname={}", self.cluster.conninfo(&dump.name)),
-            "--no-password".to_owned(),
-        ];
-        if self.jobs > 1 {
-            argv.push(format!("--jobs={}", self.jobs));
-        }
-        let command = self.cluster.with_environment(ExecCommand::new(argv));
-        let mut feeding = Feeding::start(self.cluster.sandbox(), command).await?;
-        let mut progress = Progress::new(self.events, &dump.name);
-        loop {
-            match dumps.recv().await {
-                Some(Ok(DumpChunk::Bytes(bytes))) => {
-                    feeding.write(&bytes).await;
-                    progress.add(bytes.len());
-                }
-                Some(Ok(DumpChunk::End)) => break,
-                Some(Ok(DumpChunk::Start(_))) | None => return Err(unexpected_end()),
-                Some(Err(error)) => return Err(Stop::Reading(error)),
-            }
-        }
-        let (mut output, was_deaf) = feeding.finish().await?;
-        if output.status == 97 || was_deaf {
-            output.stderr.push_str("\nrestore: error: the dump could not be staged\n");
-            if output.status == 0 {
-                output.status = 97;
-            }
-        }
-        Ok(output)
-    }
+fn not_created(dump: &DatabaseDump) -> Finding {
+    let message = format!("the dump `{}` did not make its database", dump.member);
+    Finding::new(FindingCode::DatabaseNotCreated, message)
+        .on("DATABASE")
+        .in_database(dump.name.clone())
+        .because("its own statements ran, and the server has no database of that name")
 }
 
 fn unexpected_end() -> Stop {
@@ -208,7 +171,7 @@ fn unexpected_end() -> Stop {
 pub(super) async fn skip(dumps: &mut Dumps) -> Result<(), Stop> {
     loop {
         match dumps.recv().await {
-            Some(Ok(DumpChunk::Bytes(_))) => {}
+            Some(Ok(DumpChunk::Bytes(_) | DumpChunk::File { .. })) => {}
             Some(Ok(DumpChunk::End)) => return Ok(()),
             Some(Ok(DumpChunk::Start(_))) | None => return Err(unexpected_end()),
             Some(Err(error)) => return Err(Stop::Reading(error)),

@@ -24,10 +24,7 @@ use crate::backup::BackupInventory;
 use crate::ephemeral::{EphemeralError, Pressure, Sandbox, Selected};
 use crate::event::{EventSender, Preflight, RunEvent};
 use crate::finding::{Finding, FindingCode};
-use crate::outcome::{
-    BackupFacts, CleanupFacts, DiskFacts, Expectation, Objectives, PhaseReport, ScenarioReport,
-    ScenarioResult, Verdict,
-};
+use crate::outcome::{BackupFacts, PhaseReport, ScenarioReport};
 use crate::plan::RestorePlan;
 use crate::postgres::integrity::{Baseline, Sealed};
 use crate::scenario::{EngineChoice, PullPolicy, Scenario};
@@ -143,25 +140,13 @@ impl<'a> ScenarioRun<'a> {
             baseline: None,
             not_compared: BTreeMap::new(),
             report: ScenarioReport {
-                name: scenario.name.clone(),
                 file: scenario.file.as_ref().map(ToString::to_string),
-                verdict: Verdict::NotRun,
-                result: ScenarioResult::Skipped,
-                expectation: Expectation::Unmet,
                 expected: scenario.expect.to_string(),
                 backup: BackupFacts {
                     path: scenario.backup.path.to_string(),
                     ..BackupFacts::default()
                 },
-                engine: None,
-                databases: Vec::new(),
-                checks: Vec::new(),
-                findings: Vec::new(),
-                phases: Vec::new(),
-                objectives: Objectives::default(),
-                disk: DiskFacts::default(),
-                cleanup: CleanupFacts { complete: true, leftovers: Vec::new() },
-                not_tested: Vec::new(),
+                ..ScenarioReport::untried(&scenario.name)
             },
         }
     }
@@ -192,9 +177,11 @@ impl<'a> ScenarioRun<'a> {
     async fn try_work(&mut self) -> Result<(), Ended> {
         let inventory = self.read_backup().await?;
         if self.scenario.restore.is_none() {
-            self.report.not_tested.push(
-                "the restore: every byte was read, none was restored (--restore-test)".to_owned(),
-            );
+            let open = crate::plan::without_restore(&inventory, "--restore-test");
+            self.report.not_tested.push(open);
+            let (dumps, globals) = (inventory.databases.iter(), inventory.globals.as_ref());
+            self.report.not_tested.extend(crate::plan::left_open(dumps, globals));
+            self.take_unmade(&inventory);
             return Ok(());
         }
         let plan = self.plan(&inventory)?;

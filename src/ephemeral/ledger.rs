@@ -74,6 +74,25 @@ impl Ledger {
         Ok(Self { folder })
     }
 
+    /// The ledger as it is, to look into: nothing is created, and where there is none it is empty.
+    ///
+    /// # Errors
+    ///
+    /// When it is there and cannot be read.
+    pub fn look(home: &Path) -> Result<Self, EphemeralError> {
+        let folder = home.join("ledger");
+        match fs::read_dir(&folder) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(EphemeralError::Folder {
+                    action: "read",
+                    path: folder.display().to_string(),
+                    source,
+                })
+            }
+            Ok(_) | Err(_) => Ok(Self { folder }),
+        }
+    }
+
     fn path(&self, run_id: &str, scenario_index: &str) -> PathBuf {
         self.folder.join(format!("{run_id}{scenario_index}.json"))
     }

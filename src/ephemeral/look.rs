@@ -2,7 +2,7 @@
 
 use super::daemon::Daemon;
 use super::sandbox::{EngineKind, HeldLimit};
-use super::select::{EngineRequest, image_reference, local_engine, neither};
+use super::select::{EngineRequest, Selected, image_reference, instead_of_docker, local_engine};
 use super::{EphemeralError, docker, local};
 use crate::scenario::{EngineChoice, PullPolicy};
 
@@ -30,19 +30,15 @@ pub struct Looked {
 ///
 /// # Errors
 ///
-/// When no engine that the request allows could run; with `auto` the message names both causes.
+/// Those of [`select`](super::select), as far as they are known without a pull.
 pub async fn look(request: &EngineRequest) -> Result<Looked, EphemeralError> {
     match request.choice {
         EngineChoice::Docker => at_docker(request, Some("asked for")).await,
-        EngineChoice::Local => at_local(request, "asked for"),
-        EngineChoice::Auto => {
-            let error = match at_docker(request, None).await {
-                Ok(looked) => return Ok(looked),
-                Err(error) => error,
-            };
-            at_local(request, &format!("Docker cannot: {error}"))
-                .map_err(|local| neither(error, local))
-        }
+        EngineChoice::Local => Ok(at_local(request, local_engine(request, "asked for")?)),
+        EngineChoice::Auto => match at_docker(request, None).await {
+            Ok(looked) => Ok(looked),
+            Err(error) => Ok(at_local(request, instead_of_docker(request, error)?)),
+        },
     }
 }
 
@@ -50,14 +46,16 @@ async fn at_docker(
     request: &EngineRequest,
     reason: Option<&str>,
 ) -> Result<Looked, EphemeralError> {
-    let source = image_reference(request)?;
     let daemon = Daemon::reach().await?;
+    let source = image_reference(request)?;
     let there = daemon.image(&source).await?;
     if there.is_none() && request.pull == PullPolicy::Never {
         return Err(EphemeralError::ImageMissing { image: source });
     }
     let reason = reason.unwrap_or(if there.is_some() {
         "a Docker daemon answers and has the image"
+    } else if request.image.is_some() {
+        "a Docker daemon answers, and an image is named"
     } else {
         "a Docker daemon answers; local programs only if the image cannot be pulled"
     });
@@ -72,10 +70,9 @@ async fn at_docker(
     })
 }
 
-fn at_local(request: &EngineRequest, reason: &str) -> Result<Looked, EphemeralError> {
-    let selected = local_engine(request, reason)?;
+fn at_local(request: &EngineRequest, selected: Selected) -> Looked {
     let namespaced = local::namespaces_allowed().is_ok();
-    Ok(Looked {
+    Looked {
         kind: selected.kind,
         version: selected.local_version().map(str::to_owned),
         source: selected.source,
@@ -83,5 +80,5 @@ fn at_local(request: &EngineRequest, reason: &str) -> Result<Looked, EphemeralEr
         image_digest: None,
         would_pull: false,
         limits: local::limits_of(&request.limits, namespaced),
-    })
+    }
 }

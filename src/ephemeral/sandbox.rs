@@ -208,8 +208,6 @@ pub(crate) enum SandboxState {
 
 /// A place where untrusted programs run. See the module's documentation.
 pub(crate) trait Sandbox: Send + Sync {
-    fn kind(&self) -> EngineKind;
-
     /// The folder inside the sandbox that belongs to us and is writable by the server's account.
     fn work_dir(&self) -> &str;
 

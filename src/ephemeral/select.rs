@@ -10,9 +10,9 @@ use testcontainers::runners::AsyncRunner as _;
 use super::daemon::{Daemon, Image};
 use super::ledger::Ledger;
 use super::local::{self, Binaries, LocalSpec};
-use super::sandbox::{EngineKind, Sandbox};
+use super::sandbox::{EngineKind, Sandbox, SandboxIdentity};
 use super::{EphemeralError, docker};
-use crate::scenario::{EngineChoice, ImageChoice, Limits, PullPolicy};
+use crate::scenario::{EngineChoice, ImageChoice, Limits, PullPolicy, image_for};
 
 /// The program that every sandbox runs first.
 pub(super) const SERVER_SCRIPT: &str = include_str!("server.sh");
@@ -55,6 +55,20 @@ enum Means {
 }
 
 impl Selected {
+    /// What is known of the sandbox before it is made.
+    pub(crate) fn identity(&self) -> SandboxIdentity {
+        match &self.means {
+            Means::Docker { image, .. } => SandboxIdentity {
+                image: Some(self.source.clone()),
+                image_digest: Some(image.digest.clone().unwrap_or_else(|| image.id.clone())),
+                bindir: None,
+            },
+            Means::Local { .. } => {
+                SandboxIdentity { bindir: Some(self.source.clone()), ..SandboxIdentity::default() }
+            }
+        }
+    }
+
     /// The version of local programs.
     pub(super) fn local_version(&self) -> Option<&str> {
         match &self.means {
@@ -84,33 +98,45 @@ pub(crate) struct StartRequest {
 ///
 /// # Errors
 ///
-/// When no engine that the request allows can run; with `auto` the message names both causes.
+/// When no engine that the request allows can run; with `auto` the message names both causes, if
+/// local programs could have taken Docker's place.
 pub async fn select(request: &EngineRequest) -> Result<Selected, EphemeralError> {
     match request.choice {
         EngineChoice::Docker => docker_engine(request, "asked for").await,
         EngineChoice::Local => local_engine(request, "asked for"),
         EngineChoice::Auto => {
-            let error =
-                match docker_engine(request, "a Docker daemon answers and has the image").await {
-                    Ok(selected) => return Ok(selected),
-                    Err(error) => error,
-                };
-            match local_engine(request, &format!("Docker cannot: {error}")) {
+            match docker_engine(request, "a Docker daemon answers and has the image").await {
                 Ok(selected) => Ok(selected),
-                Err(local) => Err(neither(error, local)),
+                Err(error) => instead_of_docker(request, error),
             }
         }
     }
 }
 
-/// No engine can run, for these two reasons.
-pub(super) fn neither(docker: EphemeralError, local: EphemeralError) -> EphemeralError {
-    EphemeralError::NoEngine { docker: Box::new(docker), local: Box::new(local) }
+/// Local programs, where `auto` was asked for and Docker cannot for this reason.
+///
+/// # Errors
+///
+/// The reason itself, if a daemon answers and the request names an image: a restore with other
+/// programs would answer another question (`docs/decisions.md`). Both causes, if there are no
+/// local programs either.
+pub(super) fn instead_of_docker(
+    request: &EngineRequest,
+    error: EphemeralError,
+) -> Result<Selected, EphemeralError> {
+    let has_daemon =
+        !matches!(error, EphemeralError::NoDaemon { .. } | EphemeralError::Endpoint(_));
+    if has_daemon && request.image.is_some() {
+        return Err(error);
+    }
+    local_engine(request, &format!("Docker cannot: {error}")).map_err(|local| {
+        EphemeralError::NoEngine { docker: Box::new(error), local: Box::new(local) }
+    })
 }
 
 async fn docker_engine(request: &EngineRequest, reason: &str) -> Result<Selected, EphemeralError> {
-    let reference = image_reference(request)?;
     let daemon = Daemon::reach().await?;
+    let reference = image_reference(request)?;
     let image = match (daemon.image(&reference).await?, request.pull) {
         (Some(image), PullPolicy::Missing | PullPolicy::Never) => image,
         (None, PullPolicy::Never) => {
@@ -130,17 +156,17 @@ async fn docker_engine(request: &EngineRequest, reason: &str) -> Result<Selected
 
 /// The image for the major version that is needed.
 pub(super) fn image_reference(request: &EngineRequest) -> Result<String, EphemeralError> {
-    let major = request.major.to_string();
-    match &request.image {
-        None => Ok(DEFAULT_IMAGE.replace("{major}", &major)),
-        Some(ImageChoice::Template(template)) => Ok(template.replace("{major}", &major)),
+    let template = match &request.image {
+        None => DEFAULT_IMAGE,
+        Some(ImageChoice::Template(template)) => template,
         Some(ImageChoice::Map(images)) => {
-            images.get(&request.major).cloned().ok_or_else(|| EphemeralError::ImageNotMapped {
+            images.get(&request.major).ok_or_else(|| EphemeralError::ImageNotMapped {
                 major: request.major,
                 known: images.keys().map(u32::to_string).collect::<Vec<_>>().join(", "),
-            })
+            })?
         }
-    }
+    };
+    Ok(image_for(template, request.major))
 }
 
 async fn pulled(daemon: &Daemon, reference: &str, is_there: bool) -> Result<Image, EphemeralError> {
@@ -185,15 +211,10 @@ pub(super) fn local_engine(
 
 /// A limit that the local engine cannot hold: refused, because one that is ignored is worse.
 fn unenforceable(limits: &Limits, namespaced: bool) -> Option<&'static str> {
-    [
-        ("sandbox.memory", limits.memory.is_some()),
-        ("sandbox.cpus", limits.cpus.is_some()),
-        ("sandbox.disk", limits.disk.is_some()),
-        ("sandbox.pids", limits.pids.is_some() && !namespaced),
-        ("sandbox.shm", limits.shm.is_some() && !namespaced),
-    ]
-    .into_iter()
-    .find_map(|(key, is_set)| is_set.then_some(key))
+    let of_namespaces =
+        [("sandbox.pids", limits.pids.is_some()), ("sandbox.shm", limits.shm.is_some())];
+    let unheld = of_namespaces.into_iter().filter(|(_, is_set)| *is_set && !namespaced);
+    limits.of_containers().into_iter().chain(unheld.map(|(key, _)| key)).next()
 }
 
 /// Starts the server's sandbox. The server may not accept sessions yet.
@@ -224,5 +245,56 @@ pub(crate) async fn start(
             };
             Ok(Box::new(local::start(spec, ledger).await?))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn request(image: Option<ImageChoice>) -> EngineRequest {
+        EngineRequest {
+            choice: EngineChoice::Auto,
+            image,
+            pull: PullPolicy::Never,
+            major: 15,
+            pg_bindir: Some(PathBuf::from("/nowhere")),
+            trust_dump: false,
+            limits: Limits::default(),
+        }
+    }
+
+    #[test]
+    fn who_names_an_image_gets_no_other_programs() {
+        let named = request(Some(ImageChoice::Template("pg:15".to_owned())));
+        let missing = || EphemeralError::ImageMissing { image: "pg:15".to_owned() };
+        let failed =
+            || EphemeralError::Docker { action: "inspect".to_owned(), cause: String::new() };
+        let silent = || EphemeralError::NoDaemon {
+            host: "unix:///nowhere".to_owned(),
+            origin: String::new(),
+            cause: String::new(),
+        };
+        let refused = |request: &EngineRequest, error| instead_of_docker(request, error).err();
+        // That both engines were tried is told by the error that names both.
+        let both =
+            |error: Option<EphemeralError>| matches!(error, Some(EphemeralError::NoEngine { .. }));
+        assert!(!both(refused(&named, missing())) && !both(refused(&named, failed())));
+        assert!(both(refused(&named, silent())));
+        assert!(both(refused(&request(None), missing())));
+        assert!(both(refused(&request(None), failed())));
+    }
+
+    #[test]
+    fn a_major_version_is_filled_in_in_every_image() {
+        let map = BTreeMap::from([(15, "pg:{major}-x".to_owned())]);
+        let mapped = request(Some(ImageChoice::Map(map.clone())));
+        assert_eq!(image_reference(&mapped).unwrap(), "pg:15-x");
+        assert_eq!(image_reference(&request(None)).unwrap(), "postgres:15");
+        let other = EngineRequest { major: 16, ..mapped };
+        let error = image_reference(&other).unwrap_err();
+        assert!(matches!(error, EphemeralError::ImageNotMapped { major: 16, .. }), "{error}");
     }
 }

@@ -8,7 +8,7 @@ pub use expectation::ExpectedVerdict;
 pub use run_report::{
     BackupFacts, CheckReport, CleanupFacts, DatabaseReport, DiskFacts, EngineFacts, IsolationFacts,
     LimitFacts, ObjectiveReport, Objectives, PhaseReport, REPORT_SCHEMA, RunFacts, RunReport,
-    ScenarioReport, SourcePlace,
+    ScenarioReport, SourcePlace, check_failure,
 };
 pub use verdict::{
     CheckOutcome, DatabaseOutcome, DatabaseProgress, Evidence, ExitCode, Expectation, Judgement,

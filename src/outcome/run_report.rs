@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::expectation::ExpectedVerdict;
 use super::verdict::{
     CheckOutcome, DatabaseOutcome, ExitCode, Expectation, ScenarioResult, Verdict,
 };
@@ -64,7 +65,7 @@ pub struct ScenarioReport {
     pub expected: String,
     /// The thing under test.
     pub backup: BackupFacts,
-    /// The throwaway server; none was started where this is missing.
+    /// The throwaway server; no engine had been chosen where this is missing.
     pub engine: Option<EngineFacts>,
     /// Every selected database, in the archive's order.
     pub databases: Vec<DatabaseReport>,
@@ -85,6 +86,29 @@ pub struct ScenarioReport {
 }
 
 impl ScenarioReport {
+    /// A scenario of which nothing has been done: not run, skipped, nothing found, nothing left. It
+    /// expects a restorable backup.
+    pub fn untried(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            file: None,
+            verdict: Verdict::NotRun,
+            result: ScenarioResult::Skipped,
+            expectation: Expectation::Unmet,
+            expected: ExpectedVerdict::default().to_string(),
+            backup: BackupFacts::default(),
+            engine: None,
+            databases: Vec::new(),
+            checks: Vec::new(),
+            findings: Vec::new(),
+            phases: Vec::new(),
+            objectives: Objectives::default(),
+            disk: DiskFacts::default(),
+            cleanup: CleanupFacts { complete: true, leftovers: Vec::new() },
+            not_tested: Vec::new(),
+        }
+    }
+
     /// Every finding: the scenario's own, then each database's.
     pub fn all_findings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().chain(self.databases.iter().flat_map(|database| &database.findings))
@@ -96,11 +120,7 @@ impl ScenarioReport {
         let failed = |database: &&DatabaseReport| database.outcome == DatabaseOutcome::Failed;
         let of_databases = self.databases.iter().filter(failed).flat_map(|one| &one.findings);
         let checks = self.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed);
-        let of_checks = checks.map(|check| {
-            Finding::new(FindingCode::CheckFailed, "a check does not hold")
-                .on(check.name.clone())
-                .in_database(check.database.clone())
-        });
+        let of_checks = checks.map(|check| check_failure(&check.name, &check.database));
         self.findings.iter().chain(of_databases).cloned().chain(of_checks).collect()
     }
 
@@ -111,6 +131,11 @@ impl ScenarioReport {
             .filter(|database| database.outcome == DatabaseOutcome::Restored)
             .count()
     }
+}
+
+/// What a check that does not hold says about the backup.
+pub fn check_failure(check: &str, database: &str) -> Finding {
+    Finding::new(FindingCode::CheckFailed, "a check does not hold").on(check).in_database(database)
 }
 
 /// About a backup.
@@ -143,12 +168,12 @@ pub struct EngineFacts {
     pub image: Option<String>,
     /// Its content digest.
     pub image_digest: Option<String>,
-    /// What the server says it is.
-    pub server_version: String,
+    /// What the server says it is; missing where the run ended before it could be asked.
+    pub server_version: Option<String>,
     /// Why this engine.
     pub reason: String,
-    /// As observed.
-    pub isolation: IsolationFacts,
+    /// As observed; missing where the run ended before.
+    pub isolation: Option<IsolationFacts>,
     /// What it may use.
     pub limits: Vec<LimitFacts>,
 }

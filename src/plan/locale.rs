@@ -46,6 +46,16 @@ impl LocaleWish {
         clauses.join(" ")
     }
 
+    /// Each option and its value, without quotes.
+    pub fn options(&self) -> impl Iterator<Item = (&'static str, String)> {
+        self.options.iter().map(|(key, value)| (*key, unquoted(value)))
+    }
+
+    /// The encoding, where it is named.
+    pub fn encoding(&self) -> Option<String> {
+        self.options.iter().find(|(key, _)| *key == "ENCODING").map(|(_, value)| unquoted(value))
+    }
+
     /// Whether a database that libc sorts, with this encoding and these categories, has it all.
     pub fn is_libc(&self, encoding: &str, collate: &str, ctype: &str) -> bool {
         self.options.iter().all(|(key, value)| {
@@ -98,7 +108,7 @@ impl LocaleWish {
 }
 
 /// What follows the name of the database.
-fn after_name(text: &str) -> Option<&str> {
+pub(super) fn after_name(text: &str) -> Option<&str> {
     let Some(quoted) = text.strip_prefix('"') else {
         return text.find(char::is_whitespace).map(|end| &text[end..]);
     };

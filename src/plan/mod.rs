@@ -2,24 +2,34 @@
 
 mod estimate;
 pub mod images;
+mod inventory;
 mod locale;
+mod lost;
 mod report;
 #[cfg(test)]
 mod tests;
+mod unmade;
+mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use glob::Pattern;
 
-use crate::backup::BackupInventory;
+use crate::backup::{BackupInventory, DatabaseDump, Globals};
 use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::scenario::Scenario;
 
+pub use inventory::{
+    DatabaseProperties, INVENTORY_SCHEMA, InventoryBackup, InventoryDatabase, InventoryEntry,
+    InventoryReport, InventorySource,
+};
 pub use locale::LocaleWish;
 pub use report::{
     DatabasePlan, EngineOutlook, EstimateFacts, PLAN_SCHEMA, PlanReport, PlannedCheck, PlannedStep,
     Prospect, ScenarioPlan,
 };
+pub use unmade::unmade;
+pub(crate) use unread::without_restore;
 
 /// The server's major version where neither backup nor scenario names one.
 pub const DEFAULT_MAJOR: u32 = 17;
@@ -169,14 +179,14 @@ fn space(plan: &mut RestorePlan, inventory: &BackupInventory) {
     plan.space_bytes = CLUSTER_BYTES.saturating_add(staged).saturating_add(restored);
 }
 
-fn not_tested(plan: &mut RestorePlan, scenario: &Scenario, inventory: &BackupInventory) {
+/// What the formats of these dumps and of the globals leave open, each with the databases that it is
+/// true of.
+pub fn left_open<'a>(
+    dumps: impl Iterator<Item = &'a DatabaseDump>,
+    globals: Option<&Globals>,
+) -> Vec<String> {
     let mut sentences: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for &index in &plan.excluded {
-        let database = &inventory.databases[index];
-        sentences.entry("left out by the scenario").or_default().push(&database.name);
-    }
-    for &index in &plan.databases {
-        let database = &inventory.databases[index];
+    for database in dumps {
         for sentence in &database.not_tested {
             sentences.entry(sentence).or_default().push(&database.name);
         }
@@ -186,12 +196,31 @@ fn not_tested(plan: &mut RestorePlan, scenario: &Scenario, inventory: &BackupInv
             sentences.entry(sentence).or_default().push(&database.name);
         }
     }
-    for (sentence, names) in sentences {
-        plan.not_tested.push(format!("{sentence}: {}", names.join(", ")));
+    if let Some(globals) = globals {
+        for sentence in &globals.not_tested {
+            sentences.entry(sentence).or_default().push(&globals.member);
+        }
     }
+    listed(&sentences)
+}
+
+fn listed(sentences: &BTreeMap<&str, Vec<&str>>) -> Vec<String> {
+    sentences.iter().map(|(text, names)| format!("{text}: {}", names.join(", "))).collect()
+}
+
+fn not_tested(plan: &mut RestorePlan, scenario: &Scenario, inventory: &BackupInventory) {
+    let mut sentences: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for &index in &plan.excluded {
+        let database = &inventory.databases[index];
+        sentences.entry("left out by the scenario").or_default().push(&database.name);
+    }
+    let left_out = listed(&sentences);
+    plan.not_tested.extend(left_out);
+    let taken = plan.databases.iter().map(|&index| &inventory.databases[index]);
+    plan.not_tested.extend(left_open(taken, inventory.globals.as_ref()));
     plan.not_tested.push(
-        "numbers of rows (a table with rows in the dump has at least one), values of sequences, \
-         contents of large objects, owners: restored without error, not compared"
+        "values in rows (their number is compared), values of sequences, contents of large objects, \
+         owners: restored without error, not compared"
             .to_owned(),
     );
     if inventory.needs_major().is_none() && scenario.postgres.major.is_none() {

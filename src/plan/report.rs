@@ -4,13 +4,15 @@
 
 use serde::Serialize;
 
+use super::lost::{self, lost_checks};
 use super::{RestorePlan, estimate};
-use crate::backup::{BackupInventory, DatabaseDump, DumpFormat};
+use crate::backup::{BackupInventory, DatabaseDump};
 use crate::finding::{Finding, FindingClass};
 use crate::outcome::{
-    BackupFacts, DatabaseProgress, Evidence, ExitCode, LimitFacts, Verdict, judge, judge_database,
+    BackupFacts, CheckOutcome, DatabaseProgress, Evidence, ExitCode, LimitFacts, Verdict,
+    check_failure, judge, judge_database,
 };
-use crate::scenario::Scenario;
+use crate::scenario::{Check, Scenario};
 use crate::text::counted;
 
 /// The version of the tree's paths.
@@ -72,6 +74,8 @@ pub struct ScenarioPlan {
     pub checks: Vec<PlannedCheck>,
     /// What was found that belongs to no database of the plan.
     pub findings: Vec<Finding>,
+    /// What would go wrong by what is known already, one sentence each.
+    pub warnings: Vec<String>,
     /// What nobody would look at.
     pub not_tested: Vec<String>,
 }
@@ -199,12 +203,19 @@ impl ScenarioPlan {
             Some(engine) => steps(scenario, inventory, &plan, engine, &databases),
             None => vec![reading(inventory)],
         };
+        // Without a server nothing is asked.
+        let lost = if engine.is_some() { lost_checks(scenario, inventory) } else { Vec::new() };
         Self {
             name: scenario.name.clone(),
             file: scenario.file.as_ref().map(ToString::to_string),
             expected: scenario.expect.to_string(),
             starts: engine.is_some(),
-            decided: decide(scenario, inventory, &findings, engine.is_some()),
+            decided: decide(
+                scenario,
+                inventory,
+                &findings,
+                engine.as_ref().map(|_| lost.as_slice()),
+            ),
             backup,
             sandboxes: u32::from(engine.is_some()),
             excluded: plan
@@ -224,6 +235,7 @@ impl ScenarioPlan {
             checks: scenario.checks.iter().map(check).collect(),
             placeholder_roles: plan.placeholder_roles.into_iter().collect(),
             placeholder_tablespaces: plan.placeholder_tablespaces.into_iter().collect(),
+            warnings: lost.into_iter().map(lost::warning).collect(),
             not_tested: plan.not_tested,
             engine,
             databases,
@@ -238,38 +250,44 @@ impl ScenarioPlan {
     }
 }
 
-/// What a run would say if it found nothing more.
+/// What a run would say if it found nothing more. `lost` are the checks that it would fail; `None`
+/// where it would start no server.
 fn decide(
     scenario: &Scenario,
     inventory: &BackupInventory,
     findings: &[Finding],
-    starts: bool,
+    lost: Option<&[&Check]>,
 ) -> Option<Prospect> {
+    let failures: Vec<Finding> = lost
+        .unwrap_or_default()
+        .iter()
+        .map(|check| check_failure(&check.name, &check.database))
+        .collect();
     // Whatever the scenario leaves out was read too, and counts as it does in a run.
-    let dumps = inventory.databases.iter();
-    let all = || findings.iter().chain(inventory.databases.iter().flat_map(|dump| &dump.findings));
-    if starts && all().all(|finding| finding.class == FindingClass::Notice) {
+    let of_dumps = inventory.databases.iter().flat_map(|dump| &dump.findings);
+    let all = findings.iter().chain(of_dumps).chain(&failures);
+    if lost.is_some() && all.clone().all(|finding| finding.class == FindingClass::Notice) {
         return None;
     }
-    let outcomes: Vec<_> =
-        dumps.map(|dump| judge_database(DatabaseProgress::NotTried, &dump.findings)).collect();
+    let outcomes: Vec<_> = inventory
+        .databases
+        .iter()
+        .map(|dump| judge_database(DatabaseProgress::NotTried, &dump.findings))
+        .collect();
     let judgement = judge(&Evidence {
         restore_asked: scenario.restore.is_some(),
         findings,
         databases: &outcomes,
-        checks: &[],
+        checks: &vec![CheckOutcome::Failed; failures.len()],
     });
-    let code = ExitCode::of_scenario(scenario.expect.result(judgement, all()), findings);
+    let code = ExitCode::of_scenario(scenario.expect.result(judgement, all), findings);
     Some(Prospect { verdict: judgement.verdict, exit_code: code.as_u8(), code })
 }
 
 fn database(dump: &DatabaseDump, restores: bool) -> DatabasePlan {
     DatabasePlan {
         name: dump.name.clone(),
-        format: match dump.format {
-            DumpFormat::Custom => "custom",
-            DumpFormat::Plain => "plain",
-        },
+        format: dump.format.as_str(),
         archive_bytes: dump.archive_bytes,
         data_bytes: dump.data_bytes,
         entries: dump.entries.len(),
@@ -280,7 +298,7 @@ fn database(dump: &DatabaseDump, restores: bool) -> DatabasePlan {
     }
 }
 
-fn check(check: &crate::scenario::Check) -> PlannedCheck {
+fn check(check: &Check) -> PlannedCheck {
     PlannedCheck {
         kind: check.kind.as_str(),
         name: check.name.clone(),

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio_postgres::Row;
+
 use super::session::{Session, SessionError};
 use crate::text::quote_identifier;
 
@@ -68,7 +70,7 @@ union all select case p.prokind when 'p' then 'PROCEDURE' when 'a' then 'AGGREGA
             from unnest(p.proargtypes) with ordinality t (oid, place)) end || ')'
   from pg_proc p join space n on n.oid = p.pronamespace
 union all select case t.typtype when 'd' then 'DOMAIN' else 'TYPE' end, n.nspname::text, t.typname::text
-  from pg_type t join space n on n.oid = t.typnamespace where t.typtype in ('b', 'd', 'e', 'r', 'm')
+  from pg_type t join space n on n.oid = t.typnamespace where t.typtype in ('b', 'd', 'e', 'r', 'm') or not t.typisdefined
 union all select case k.contype when 'f' then 'FK CONSTRAINT' when 'c' then 'CHECK CONSTRAINT' else 'CONSTRAINT' end,
        n.nspname::text, c.relname || ' ' || k.conname
   from pg_constraint k join pg_class c on c.oid = k.conrelid join space n on n.oid = c.relnamespace
@@ -115,6 +117,17 @@ union all select 'ACCESS METHOD', '', amname::text from pg_am
 union all select 'BLOB', '', oid::text from pg_largeobject_metadata
 ";
 
+const TABLES: &str = r"
+select n.nspname::text, c.relname::text, c.relkind = 'p', exists (
+         select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'),
+       rn.nspname::text, r.relname::text
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+  left join pg_class r on c.relispartition and r.oid = pg_partition_root(c.oid)
+  left join pg_namespace rn on rn.oid = r.relnamespace
+ where c.relkind = 'r' or c.relkind = 'p' and not exists (
+         select from pg_partition_tree(c.oid) t join pg_class p on p.oid = t.relid where p.relkind not in ('r', 'p'))
+";
+
 /// Everything in the database that has an entry of its own in a dump.
 pub(crate) async fn objects(session: &Session) -> Result<BTreeSet<ObjectName>, SessionError> {
     session.execute("set search_path = ''").await?;
@@ -122,51 +135,61 @@ pub(crate) async fn objects(session: &Session) -> Result<BTreeSet<ObjectName>, S
     Ok(rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect())
 }
 
-/// Of these tables (schema, name), those that hold no row although they exist.
-///
-/// Only tables and materialised views are asked: a name that is a view in the catalog would run
-/// the dump's own code.
-pub(crate) async fn empty_tables(
-    session: &Session,
-    tables: &[(String, String)],
-) -> Result<Vec<(String, String)>, SessionError> {
-    let rows = session
-        .query(
-            "select n.nspname::text, c.relname::text, c.relkind::text from pg_class c
-             join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p', 'm')",
-            &[],
+/// Schema and name.
+pub(crate) type TableName = (String, String);
+
+/// A table whose rows can be counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    /// Whether it has partitions.
+    pub(crate) is_partitioned: bool,
+    /// Whether it belongs to an extension.
+    pub(crate) is_of_extension: bool,
+    /// The partitioned table that it is a part of, by however many steps.
+    pub(crate) root: Option<TableName>,
+}
+
+/// The tables whose rows can be counted: not views, whose query would run the dump's own code, nor
+/// what has a partition elsewhere.
+pub(crate) async fn tables(session: &Session) -> Result<BTreeMap<TableName, Table>, SessionError> {
+    let rows = session.query(TABLES, &[]).await?;
+    let table = |row: &Row| {
+        let root = row.get::<_, Option<String>>(4).zip(row.get(5));
+        (
+            (row.get(0), row.get(1)),
+            Table { is_partitioned: row.get(2), is_of_extension: row.get(3), root },
         )
-        .await?;
-    let kinds: BTreeMap<(String, String), String> =
-        rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect();
-    let mut empty = Vec::new();
-    // One round trip for many tables, each probe stops at the first row.
-    for group in tables.chunks(200) {
-        let probes: Vec<String> = group
+    };
+    Ok(rows.iter().map(table).collect())
+}
+
+/// Counts the rows of tables: of partitioned ones those of all their partitions, of others their own
+/// alone.
+pub(crate) async fn count_rows(
+    session: &Session,
+    tables: &[(&TableName, &Table)],
+) -> Result<BTreeMap<TableName, u64>, SessionError> {
+    let mut counted = BTreeMap::new();
+    // One round trip for many tables.
+    for group in tables.chunks(100) {
+        let counts: Vec<String> = group
             .iter()
             .enumerate()
-            .filter_map(|(index, table)| {
-                let kind = kinds.get(table)?;
-                let only = if kind == "r" { "only " } else { "" };
-                let (schema, name) = table;
-                Some(format!(
-                    "select {index}::int where not exists (select from {only}{}.{})",
-                    quote_identifier(schema),
-                    quote_identifier(name)
-                ))
+            .map(|(index, ((schema, name), table))| {
+                let only = if table.is_partitioned { "" } else { "only " };
+                let name = format!("{}.{}", quote_identifier(schema), quote_identifier(name));
+                format!("select {index}::int, count(*) from {only}{name}")
             })
             .collect();
-        if probes.is_empty() {
-            continue;
-        }
-        for row in session.query(&probes.join(" union all "), &[]).await? {
-            let index: i32 = row.get(0);
-            if let Some(table) = usize::try_from(index).ok().and_then(|index| group.get(index)) {
-                empty.push(table.clone());
+        for row in session.query(&counts.join(" union all "), &[]).await? {
+            let (index, rows): (i32, i64) = (row.get(0), row.get(1));
+            let table = usize::try_from(index).ok().and_then(|index| group.get(index));
+            if let (Some((name, _)), Ok(rows)) = (table, u64::try_from(rows)) {
+                counted.insert((*name).clone(), rows);
             }
         }
     }
-    Ok(empty)
+    Ok(counted)
 }
 
 /// The size of the session's own database, in bytes.

@@ -33,7 +33,7 @@ pub fn meaning(sqlstate: &str, object_kind: &str, archive: ArchiveSays) -> Meani
     let is_text_search =
         matches!(object_kind, "collation" | "text search configuration" | "text search dictionary");
     Meaning::Finding(match (sqlstate, object_kind) {
-        ("42710", "role") if archive == Says::BootstrapRole => return Meaning::Benign,
+        ("42710" | "2BP01", "role") if archive == Says::BootstrapRole => return Meaning::Benign,
         ("42704", "role") if archive == Says::Single => Code::PlaceholderMissing,
         ("42704", "role") => Code::RoleMissing,
         ("42704" | "22023", "tablespace") if archive == Says::Single => Code::PlaceholderMissing,
@@ -64,6 +64,12 @@ pub fn object_of(message: &str) -> (String, Option<String>) {
     // `invalid value for parameter "default_tablespace": "fast"`, before a table is made in it.
     if message.starts_with("invalid value for parameter \"default_tablespace\"") {
         return ("tablespace".to_owned(), message.split('"').nth(3).map(str::to_owned));
+    }
+    // `cannot drop role postgres because it is required by the database system`, without quotes.
+    if let Some(rest) = message.strip_prefix("cannot drop role ")
+        && let Some(name) = rest.strip_suffix(" because it is required by the database system")
+    {
+        return ("role".to_owned(), Some(name.to_owned()));
     }
     let quoted = message.split('"').nth(1).map(str::to_owned);
     let before = message.split('"').next().unwrap_or_default().trim();
@@ -105,6 +111,10 @@ mod tests {
         assert_eq!(
             object("unrecognized configuration parameter \"a.b\"").0,
             "configuration parameter"
+        );
+        assert_eq!(
+            object("cannot drop role a b because it is required by the database system"),
+            ("role".into(), Some("a b".into()))
         );
         assert_eq!(object("invalid LC_COLLATE locale name: \"xx_XX\"").0, "locale");
     }

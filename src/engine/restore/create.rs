@@ -3,13 +3,42 @@
 use std::collections::BTreeMap;
 
 use super::{Restore, Stop};
-use crate::backup::{DatabaseDump, DumpFormat};
+use crate::backup::DatabaseDump;
 use crate::engine::diagnosis::{self, Background};
+use crate::ephemeral::EphemeralError;
 use crate::finding::{Finding, FindingCode};
 use crate::postgres::SessionError;
 use crate::text::{quote_identifier, quote_literal};
 
+/// The one database of the backup's that a new server cannot be without at its start.
+const TEMPLATE: &str = "template1";
+
 impl Restore<'_> {
+    /// Drops what `initdb`, or the image, has put in the place of the backup's own `template1`.
+    pub(super) async fn make_room(&mut self, database: &str) -> Result<(), EphemeralError> {
+        if database != TEMPLATE {
+            return Ok(());
+        }
+        for statement in ["alter database template1 is_template false", "drop database template1"] {
+            match self.cluster.admin.execute(statement).await {
+                // What keeps it there keeps the backup's own from being made, and says why then.
+                Ok(()) | Err(SessionError::Server(_)) => {}
+                Err(error) => return Err(self.cluster.why_lost(&error).await),
+            }
+        }
+        // What the server has said to this is not the backup's doing.
+        self.new_messages().await.map(drop)
+    }
+
+    /// Whether the server has a database of this name.
+    pub(super) async fn is_there(&self, database: &str) -> Result<bool, EphemeralError> {
+        let asked = "select 1 from pg_catalog.pg_database where datname = $1";
+        match self.cluster.admin.query(asked, &[&database]).await {
+            Ok(rows) => Ok(!rows.is_empty()),
+            Err(error) => Err(self.cluster.why_lost(&error).await),
+        }
+    }
+
     /// Makes the database as its own entries say; from template0 where the dump has none.
     ///
     /// Whether it is there, and what was found; what only its properties lack does not stop the
@@ -20,7 +49,7 @@ impl Restore<'_> {
     ) -> Result<(bool, Vec<Finding>), Stop> {
         let entry = dump.entries.iter().find(|entry| entry.kind == "DATABASE");
         let statement = match entry {
-            Some(entry) if dump.format == DumpFormat::Custom => entry.definition.clone(),
+            Some(entry) if dump.format.is_archive() => entry.definition.clone(),
             _ => create_statement(dump),
         };
         let mut findings = Vec::new();
@@ -28,7 +57,7 @@ impl Restore<'_> {
             findings.push(finding);
             return Ok((false, findings));
         }
-        let Some(entry) = entry.filter(|_| dump.format == DumpFormat::Custom) else {
+        let Some(entry) = entry.filter(|_| dump.format.is_archive()) else {
             return Ok((true, findings));
         };
         let mut statements = Vec::new();

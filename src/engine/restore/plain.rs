@@ -21,11 +21,19 @@ impl Restore<'_> {
     ) -> Result<Output, Stop> {
         let (raw_sender, raw_receiver) = mpsc::channel::<io::Result<Bytes>>(8);
         let (sender, mut fragments) = mpsc::channel::<Sent>(8);
-        let is_globals = feed.is_globals;
+        let rewrites = feed.rewrites;
         let lexing = tokio::task::spawn_blocking(move || {
             let mut reader = ChannelReader { receiver: raw_receiver, pending: Bytes::new() };
-            let rewrite = |statement: &[u8]| Some(sql::rewrite_tablespace_location(statement));
-            let rewrite: Option<sql::Rewrite<'_>> = is_globals.then_some(&rewrite);
+            let dropped = |statement: &[u8]| sql::drop_if_exists(statement);
+            let globals = |statement: &[u8]| {
+                let dropped = sql::drop_if_exists(statement);
+                Some(dropped.unwrap_or_else(|| sql::rewrite_tablespace_location(statement)))
+            };
+            let rewrite: Option<sql::Rewrite<'_>> = match rewrites {
+                Rewrites::None => None,
+                Rewrites::Drops => Some(&dropped),
+                Rewrites::Globals => Some(&globals),
+            };
             sql::feed(&mut reader, rewrite, &mut |fragment| {
                 let sent = match fragment {
                     Fragment::Bytes(bytes) => Sent::Sql(Bytes::copy_from_slice(bytes)),
@@ -44,7 +52,9 @@ impl Restore<'_> {
                         let _ = raw_sender.send(Ok(bytes)).await;
                     }
                     Some(Ok(DumpChunk::End)) => break,
-                    Some(Ok(DumpChunk::Start(_))) | None => return Err(unexpected_end()),
+                    Some(Ok(DumpChunk::Start(_) | DumpChunk::File { .. })) | None => {
+                        return Err(unexpected_end());
+                    }
                     Some(Err(error)) => return Err(Stop::Reading(error)),
                 }
             }
@@ -94,8 +104,19 @@ pub(in crate::engine) struct PlainFeed {
     pub(in crate::engine) database: String,
     /// Whose progress it is.
     pub(in crate::engine) name: String,
-    /// Whether tablespaces are to be put into the cluster itself.
-    pub(in crate::engine) is_globals: bool,
+    /// Which statements are written anew for a server that is new.
+    pub(in crate::engine) rewrites: Rewrites,
+}
+
+/// Statements that mean something else to a new server than to the one that was dumped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Rewrites {
+    /// None.
+    None,
+    /// What `--clean` drops is dropped if it is there.
+    Drops,
+    /// That, and tablespaces are put into the cluster itself.
+    Globals,
 }
 
 async fn start_psql(cluster: &Cluster, database: &str) -> Result<Feeding, EphemeralError> {

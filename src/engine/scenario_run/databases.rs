@@ -85,7 +85,7 @@ impl ScenarioRun<'_> {
         while let Some(chunk) = dumps.recv().await {
             let index = match chunk {
                 Ok(DumpChunk::Start(index)) => index,
-                Ok(DumpChunk::Bytes(_) | DumpChunk::End) => continue,
+                Ok(DumpChunk::File { .. } | DumpChunk::Bytes(_) | DumpChunk::End) => continue,
                 Err(error) => {
                     self.changed(&error);
                     return Ok(());
@@ -256,7 +256,7 @@ impl ScenarioRun<'_> {
         }
         if comparison.tables_unknown > 0 {
             self.report.not_tested.push(format!(
-                "{}: rows of {} (the dump's form does not let them be counted)",
+                "{}: rows of {} (INSERTs, foreign tables, tables that are not there: not counted)",
                 dump.name,
                 counted(comparison.tables_unknown, "table")
             ));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Ended, ScenarioRun};
-use crate::backup::BackupInventory;
+use crate::backup::{BackupInventory, DatabaseDump};
 use crate::engine;
 use crate::event::{Preflight, RunEvent};
 use crate::finding::{Finding, FindingClass, FindingCode};
@@ -67,17 +67,20 @@ impl ScenarioRun<'_> {
         if inventory.bytes > 0 {
             let path_is_fine = inventory.outer_is_sound && !backup_is_bad;
             let mut detail =
-                format!("{} read, {}", ByteCount(inventory.bytes_read), inventory.format.as_str());
+                format!("{} read, {}", ByteCount(inventory.bytes_read), inventory.format);
             if let Some(picked) = &self.report.backup.picked {
                 detail.push_str(&format!(", {picked}"));
             }
             self.preflight(Preflight::ArchiveIntegrity, path_is_fine, detail);
             let total = inventory.databases.len();
-            let detail = if bad_dumps == 0 {
+            let mut detail = if bad_dumps == 0 {
                 format!("{} sound", counted(total, "dump"))
             } else {
                 format!("{bad_dumps} of {} bad", counted(total, "dump"))
             };
+            if total > 0 {
+                detail.push_str(&format!(": {}", what_was_read(inventory)));
+            }
             self.preflight(Preflight::DumpValidity, bad_dumps == 0 && total > 0, detail);
         }
         for dump in &inventory.databases {
@@ -122,6 +125,20 @@ impl ScenarioRun<'_> {
         }
     }
 
+    /// What a restore would find out, of a backup that is only read.
+    pub(super) fn take_unmade(&mut self, inventory: &BackupInventory) {
+        for finding in plan::unmade(inventory) {
+            self.events.send(RunEvent::Found(finding.clone()));
+            let mut databases = self.report.databases.iter_mut();
+            if let Some(database) =
+                databases.find(|one| Some(&one.name) == finding.database.as_ref())
+            {
+                database.findings.push(finding);
+                database.outcome = judge_database(DatabaseProgress::NotTried, &database.findings);
+            }
+        }
+    }
+
     pub(super) fn plan(&mut self, inventory: &BackupInventory) -> Result<RestorePlan, Ended> {
         let plan = plan::build(self.scenario, inventory);
         // What is left out decides nothing, whatever reading has found about it.
@@ -141,6 +158,22 @@ impl ScenarioRun<'_> {
         self.plan_positions.clone_from(&plan.sound);
         Ok(plan)
     }
+}
+
+/// Entries, rows and bytes of all dumps.
+fn what_was_read(inventory: &BackupInventory) -> String {
+    let dumps = &inventory.databases;
+    let entries = dumps.iter().map(|dump| dump.entries.len()).sum();
+    let bytes = dumps.iter().fold(0_u64, |sum, dump| sum.saturating_add(dump.data_bytes));
+    let rows = match dumps.iter().map(DatabaseDump::rows).sum::<Option<u64>>() {
+        Some(rows) => counted(usize::try_from(rows).unwrap_or(usize::MAX), "row"),
+        None => "rows that cannot all be counted".to_owned(),
+    };
+    let entries = match entries {
+        1 => "1 entry".to_owned(),
+        entries => format!("{entries} entries"),
+    };
+    format!("{entries}, {rows}, {} of data", ByteCount(bytes))
 }
 
 fn is_sound(findings: &[Finding]) -> bool {

@@ -38,6 +38,16 @@ impl ScenarioRun<'_> {
                 return Err(Ended);
             }
         };
+        let identity = selected.identity();
+        self.report.engine = Some(EngineFacts {
+            kind: selected.kind.as_str().to_owned(),
+            image: identity.image,
+            image_digest: identity.image_digest,
+            server_version: None,
+            reason: selected.reason.clone(),
+            isolation: None,
+            limits: Vec::new(),
+        });
         self.events.send(RunEvent::ClusterStarting {
             engine: selected.kind.as_str(),
             source: selected.source.clone(),
@@ -99,26 +109,23 @@ impl ScenarioRun<'_> {
             Ok(isolation) => isolation,
             Err(error) => return Err(self.not_started(&error)),
         };
-        self.judge_isolation(&isolation)?;
-        let cluster = match Cluster::take(Arc::clone(&sandbox), bootstrap).await {
-            Ok(cluster) => cluster,
-            Err(error) => return Err(self.not_started(&error)),
-        };
-        let identity = sandbox.identity();
-        self.report.engine = Some(EngineFacts {
-            kind: sandbox.kind().as_str().to_owned(),
-            image: identity.image,
-            image_digest: identity.image_digest,
-            server_version: cluster.server_version.to_string(),
-            reason: selected.reason.clone(),
-            isolation: IsolationFacts {
+        let judged = self.judge_isolation(&isolation);
+        if let Some(engine) = &mut self.report.engine {
+            engine.isolation = Some(IsolationFacts {
                 boundary: isolation.boundary,
                 network_isolated: isolation.network_isolated,
                 facts: isolation.facts,
                 missing: isolation.missing,
-            },
-            limits: Vec::new(),
-        });
+            });
+        }
+        judged?;
+        let cluster = match Cluster::take(Arc::clone(&sandbox), bootstrap).await {
+            Ok(cluster) => cluster,
+            Err(error) => return Err(self.not_started(&error)),
+        };
+        if let Some(engine) = &mut self.report.engine {
+            engine.server_version = Some(cluster.server_version.to_string());
+        }
         self.judge_server(&cluster, selected, plan)?;
         let disk = sandbox.disk().await;
         self.judge_space(disk.free, plan)?;

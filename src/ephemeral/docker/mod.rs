@@ -21,8 +21,8 @@ use super::daemon::Daemon;
 use super::ledger::Receipt;
 use super::relay;
 use super::sandbox::{
-    BoxFuture, ByteStream, DiskUse, EngineKind, Exec, ExecCommand, HeldLimit, Isolation, Pressure,
-    Removal, Sandbox, SandboxIdentity, SandboxState, SeenProcess,
+    BoxFuture, ByteStream, DiskUse, Exec, ExecCommand, HeldLimit, Isolation, Pressure, Removal,
+    Sandbox, SandboxIdentity, SandboxState, SeenProcess,
 };
 
 /// Writable in every image, and in the container's own layer: nothing outside is touched.
@@ -56,10 +56,6 @@ impl DockerSandbox {
 }
 
 impl Sandbox for DockerSandbox {
-    fn kind(&self) -> EngineKind {
-        EngineKind::Docker
-    }
-
     fn work_dir(&self) -> &str {
         WORK_DIR
     }

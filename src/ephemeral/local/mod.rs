@@ -34,8 +34,8 @@ pub(crate) use self::start::{LocalSpec, check_account, namespaces_allowed, start
 use super::ledger::Receipt;
 use super::sandbox::{BoxFuture, ByteStream, DiskUse, HeldLimit, Pressure};
 use super::{
-    EngineKind, EphemeralError, Exec, ExecCommand, Isolation, Removal, Sandbox, SandboxIdentity,
-    SandboxState, SeenProcess,
+    EphemeralError, Exec, ExecCommand, Isolation, Removal, Sandbox, SandboxIdentity, SandboxState,
+    SeenProcess,
 };
 
 /// A running sandbox.
@@ -96,10 +96,6 @@ impl LocalSandbox {
 }
 
 impl Sandbox for LocalSandbox {
-    fn kind(&self) -> EngineKind {
-        EngineKind::Local
-    }
-
     fn work_dir(&self) -> &str {
         &self.plan.work_dir
     }

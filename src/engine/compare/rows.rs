@@ -1,0 +1,168 @@
+//! Rows of the tables against those that were counted in the dump.
+
+use std::collections::BTreeMap;
+
+use super::{Comparison, listed};
+use crate::backup::{CopyTarget, DatabaseDump, TocEntry};
+use crate::finding::FindingCode;
+use crate::postgres::catalog::{self, Table, TableName};
+use crate::postgres::{Session, SessionError};
+use crate::text::counted;
+
+/// Compares the number of rows of every table whose rows the dump lets be counted, and enters what it
+/// looked at.
+pub(super) async fn compare(
+    session: &Session,
+    dump: &DatabaseDump,
+    comparison: &mut Comparison,
+) -> Result<(), SessionError> {
+    let known = catalog::tables(session).await?;
+    let dumped = by_root(&in_dump(&dump.entries), &known);
+    let wanted: Vec<_> =
+        dumped.iter().filter_map(|(table, rows)| rows.and(known.get_key_value(table))).collect();
+    let restored = catalog::count_rows(session, &wanted).await?;
+    let (mut lost, mut other) = (Vec::new(), Vec::new());
+    for (table, expected) in dumped {
+        let (Some(expected), Some(found)) = (expected, restored.get(&table)) else {
+            comparison.tables_unknown += 1;
+            continue;
+        };
+        comparison.tables += 1;
+        let may_be_more = known.get(&table).is_some_and(|facts| facts.is_of_extension);
+        let (schema, name) = &table;
+        if *found == 0 && expected > 0 {
+            lost.push(format!("{schema}.{name}"));
+        } else if *found < expected || *found > expected && !may_be_more {
+            other.push(format!("{schema}.{name} ({found} of {expected})"));
+        }
+    }
+    if !lost.is_empty() {
+        let count = counted(lost.len(), "table");
+        let message = format!("{count} with rows in the dump and none in the database");
+        comparison.findings.push(listed(FindingCode::RowsMissing, &message, &lost));
+    }
+    if !other.is_empty() {
+        let count = counted(other.len(), "table");
+        let message = format!("{count} with another number of rows than in the dump");
+        comparison.findings.push(listed(FindingCode::RowsDiffer, &message, &other));
+    }
+    Ok(())
+}
+
+/// How many rows the dump puts into each table; `None` where that is not known.
+fn in_dump(entries: &[TocEntry]) -> Dumped {
+    let mut tables = Dumped::new();
+    for entry in entries.iter().filter(|entry| entry.kind == "TABLE DATA") {
+        let rows = entry.data.as_ref().map(|data| data.rows);
+        add(&mut tables, target(entry), rows.unwrap_or(Some(0)));
+    }
+    tables
+}
+
+type Dumped = BTreeMap<TableName, Option<u64>>;
+
+fn add(tables: &mut Dumped, table: TableName, rows: Option<u64>) {
+    let sum = tables.entry(table).or_insert(Some(0));
+    *sum = sum.zip(rows).and_then(|(sum, rows)| sum.checked_add(rows));
+}
+
+/// Rows that go in by way of a partitioned table (`pg_dump --load-via-partition-root`, and without
+/// that for hashes that another machine computes otherwise) may end up in any partition: all of its
+/// partitions are counted together then.
+fn by_root(dumped: &Dumped, known: &BTreeMap<TableName, Table>) -> Dumped {
+    let is_root = |table: &TableName| {
+        dumped.contains_key(table) && known.get(table).is_some_and(|facts| facts.is_partitioned)
+    };
+    let mut tables = Dumped::new();
+    for (table, rows) in dumped {
+        let root = known.get(table).and_then(|facts| facts.root.as_ref());
+        let into = root.filter(|root| is_root(root)).unwrap_or(table);
+        add(&mut tables, into.clone(), *rows);
+    }
+    tables
+}
+
+/// The table that an entry's rows go into: not the entry's own, where they go by way of the root of
+/// its partitions.
+fn target(entry: &TocEntry) -> TableName {
+    let schema = entry.schema.clone().unwrap_or_default();
+    match CopyTarget::parse(entry.copy_statement.as_bytes(), "UTF8") {
+        Some(target) => (target.schema.unwrap_or(schema), target.table),
+        None => (schema, entry.tag.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Table, by_root, in_dump};
+    use crate::backup::{EntryData, TocEntry};
+
+    fn data(tag: &str, copy_statement: &str, rows: Option<u64>) -> TocEntry {
+        TocEntry {
+            kind: "TABLE DATA".to_owned(),
+            schema: Some("app".to_owned()),
+            tag: tag.to_owned(),
+            copy_statement: copy_statement.to_owned(),
+            data: Some(EntryData { rows, ..EntryData::default() }),
+            ..TocEntry::default()
+        }
+    }
+
+    fn shown(tables: &super::Dumped) -> Vec<String> {
+        tables.iter().map(|((schema, table), rows)| format!("{schema}.{table} {rows:?}")).collect()
+    }
+
+    #[test]
+    fn rows_are_those_of_the_table_that_they_go_into() {
+        let root = "COPY app.\"All\" (id, at) FROM stdin;\n";
+        let tables = in_dump(&[
+            data("a", "COPY app.a (id) FROM stdin;", Some(3)),
+            data("p1", root, Some(10)),
+            data("p2", root, Some(20)),
+            data("old", "COPY old (id) FROM stdin;", Some(0)),
+            data("inserted", "", None),
+            data("plain", "", Some(7)),
+            // Rows of which a part is not known are not known.
+            data("q1", "COPY app.q (id) FROM stdin;", Some(1)),
+            data("q2", "COPY app.q (id) FROM stdin;", None),
+        ]);
+        assert_eq!(
+            shown(&tables),
+            [
+                "app.All Some(30)",
+                "app.a Some(3)",
+                "app.inserted None",
+                "app.old Some(0)",
+                "app.plain Some(7)",
+                "app.q None"
+            ]
+        );
+    }
+
+    /// A range of which one part is by hash, and goes in by way of the root.
+    #[test]
+    fn partitions_are_counted_together_where_one_goes_in_by_way_of_the_root() {
+        let name = |table: &str| ("app".to_owned(), table.to_owned());
+        let table = |is_partitioned, root: Option<&str>| Table {
+            is_partitioned,
+            is_of_extension: false,
+            root: root.map(name),
+        };
+        let known = [
+            (name("top"), table(true, None)),
+            (name("hash"), table(true, Some("top"))),
+            (name("hash0"), table(false, Some("top"))),
+            (name("y2024"), table(false, Some("top"))),
+            (name("other"), table(true, None)),
+            (name("other1"), table(false, Some("other"))),
+        ]
+        .into();
+        let dumped = in_dump(&[
+            data("hash0", "COPY app.top (id) FROM stdin;", Some(5)),
+            data("y2024", "COPY app.y2024 (id) FROM stdin;", Some(7)),
+            data("other1", "COPY app.other1 (id) FROM stdin;", Some(9)),
+        ]);
+        let tables = by_root(&dumped, &known);
+        assert_eq!(shown(&tables), ["app.other1 Some(9)", "app.top Some(12)"]);
+    }
+}
