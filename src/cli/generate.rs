@@ -1,13 +1,11 @@
 //! `pgdrill generate`: what the program knows about itself, for editors, shells and `man`.
 
-use std::io::Write as _;
-
 use camino::Utf8PathBuf;
 use clap::{Args, CommandFactory as _, Subcommand};
 use clap_complete::Shell;
 
 use super::Cli;
-use crate::console::complain;
+use crate::console::{complain, put};
 use crate::outcome::ExitCode;
 use crate::scenario;
 
@@ -58,8 +56,7 @@ pub(super) fn run(command: &GenerateCommand) -> ExitCode {
     };
     match made {
         Ok(text) => {
-            // A reader that goes away has read enough.
-            let _ = std::io::stdout().write_all(&text);
+            put(&text);
             ExitCode::Success
         }
         Err(message) => {

@@ -16,6 +16,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
+use crate::console;
 use crate::outcome::ExitCode;
 
 /// Restore tests for PostgreSQL backups.
@@ -80,14 +81,18 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // `--help` and `--version` come this way too, and are no mistakes.
-            let _ = error.print();
-            return if error.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+            let printed = error.print();
+            if error.use_stderr() {
+                return ExitCode::Usage;
+            }
+            console::keep(printed);
+            return checked(ExitCode::Success);
         }
     };
     if cli.command.may_use_docker() {
         crate::ephemeral::settle_docker_endpoint(args);
     }
-    match cli.command {
+    checked(match cli.command {
         Command::Run(command) => run::run(&command),
         Command::Verify(command) => verify::run(&command),
         Command::Validate(command) => validate::run(&command),
@@ -96,5 +101,13 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Command::Demo(command) => demo::run(&command),
         Command::Sweep(command) => sweep::run(&command),
         Command::Generate(command) => generate::run(&command),
-    }
+    })
+}
+
+/// What a command ends with if all that it said could be written: a full disk that swallows the
+/// result must not look like a good one.
+fn checked(code: ExitCode) -> ExitCode {
+    let Some(cause) = console::lost_output() else { return code };
+    console::complain(&format!("error: cannot write to standard output: {cause}"));
+    code.worse(ExitCode::Errored)
 }

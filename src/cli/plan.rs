@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::run::load_all;
-use super::settings::{self, EngineArgs};
+use super::settings::{self, EngineArgs, KeyArgs};
 use crate::backup::BackupInventory;
 use crate::console::{self, complain, say};
 use crate::engine::{self, RunOptions};
@@ -34,11 +34,15 @@ pub(super) struct PlanCommand {
     format: PlanFormat,
 
     #[command(flatten)]
+    key: KeyArgs,
+
+    #[command(flatten)]
     engine: EngineArgs,
 }
 
 pub(super) fn run(command: &PlanCommand) -> ExitCode {
-    let Ok(scenarios) = load_all(&command.scenarios) else { return ExitCode::Usage };
+    let Ok(mut scenarios) = load_all(&command.scenarios) else { return ExitCode::Usage };
+    command.key.apply(&mut scenarios);
     let Some(runtime) = settings::runtime() else { return ExitCode::Errored };
     let options = command.engine.options();
     let report = PlanReport {

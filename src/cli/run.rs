@@ -10,16 +10,15 @@ use clap::Args;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::settings::{self, ReportArgs, RunArgs};
+use super::settings::{self, KeyArgs, ReportArgs, RunArgs, Streamed};
 use super::{signals, sweep};
 use crate::console;
-use crate::console::complain;
+use crate::console::{Style, complain, complain_at_length, complain_of};
 use crate::engine::run_scenario;
 use crate::event::{EventSender, RunEvent};
 use crate::finding::{Finding, FindingCode};
 use crate::outcome::{
-    BackupFacts, CleanupFacts, DiskFacts, ExitCode, Expectation, ExpectedVerdict, Objectives,
-    REPORT_SCHEMA, RunFacts, RunReport, ScenarioReport, ScenarioResult, Verdict,
+    ExitCode, REPORT_SCHEMA, RunFacts, RunReport, ScenarioReport, ScenarioResult,
 };
 use crate::report::{self, ReportPaths};
 use crate::scenario::{self, Scenario, ScenarioError};
@@ -32,12 +31,18 @@ pub(super) struct RunCommand {
     scenarios: Vec<Utf8PathBuf>,
 
     #[command(flatten)]
+    key: KeyArgs,
+
+    #[command(flatten)]
     args: RunArgs,
 }
 
 pub(super) fn run(command: &RunCommand) -> ExitCode {
     match load_all(&command.scenarios) {
-        Ok(scenarios) => run_scenarios(&scenarios, &command.args),
+        Ok(mut scenarios) => {
+            command.key.apply(&mut scenarios);
+            run_scenarios(&scenarios, &command.args)
+        }
         Err(Refusal { name, file, message }) => {
             refuse(&command.args.reports, &name, file.as_deref(), message)
         }
@@ -65,7 +70,7 @@ pub(super) fn load_all(paths: &[Utf8PathBuf]) -> Result<Vec<Scenario>, Refusal> 
         match scenario::load(file, &settings::variable) {
             Ok(scenario) => scenarios.push(scenario),
             Err(error) => {
-                complain(console::show_scenario_error(&error).trim_end());
+                complain_at_length(console::show_scenario_error(&error).trim_end());
                 wrong.get_or_insert((file.clone(), error));
             }
         }
@@ -114,6 +119,10 @@ pub(super) fn scenario_files(paths: &[Utf8PathBuf]) -> Result<Vec<Utf8PathBuf>, 
         if !path.is_dir() {
             if !path.exists() {
                 return Err(format!("there is no scenario at `{path}`"));
+            }
+            // Reading a pipe would wait for whoever writes it.
+            if !path.is_file() {
+                return Err(format!("`{path}` is neither a file nor a folder: it is no scenario"));
             }
             files.push(path.clone());
             continue;
@@ -170,22 +179,10 @@ fn is_named_like_a_scenario(path: &Path) -> bool {
 fn refuse(reports: &ReportArgs, name: &str, file: Option<&Utf8Path>, message: String) -> ExitCode {
     let finding = Finding::new(FindingCode::ScenarioInvalid, message);
     let scenario = ScenarioReport {
-        name: name.to_owned(),
         file: file.map(ToString::to_string),
-        verdict: Verdict::NotRun,
         result: ScenarioResult::Errored,
-        expectation: Expectation::Unmet,
-        expected: ExpectedVerdict::default().to_string(),
-        backup: BackupFacts::default(),
-        engine: None,
-        databases: Vec::new(),
-        checks: Vec::new(),
         findings: vec![finding],
-        phases: Vec::new(),
-        objectives: Objectives::default(),
-        disk: DiskFacts::default(),
-        cleanup: CleanupFacts { complete: true, leftovers: Vec::new() },
-        not_tested: Vec::new(),
+        ..ScenarioReport::untried(name)
     };
     let now = Timestamp::now();
     let report = RunReport {
@@ -196,7 +193,27 @@ fn refuse(reports: &ReportArgs, name: &str, file: Option<&Utf8Path>, message: St
     for finding in report::write_all(&report, &report::harmless(&reports.paths())) {
         complain(&format!("error: {}", finding.message));
     }
+    let _ = stream(&report, reports.streamed());
     ExitCode::Usage
+}
+
+/// Writes the report that was asked for on standard output.
+fn stream(report: &RunReport, streamed: Streamed) -> ExitCode {
+    let made = match streamed {
+        Streamed::None | Streamed::Both => return ExitCode::Success,
+        Streamed::Junit => report::to_junit(report),
+        Streamed::Json => report::to_json(report).map_err(io::Error::from),
+    };
+    match made {
+        Ok(text) => {
+            console::put(&text);
+            ExitCode::Success
+        }
+        Err(error) => {
+            complain(&format!("error: the report cannot be made: {error}"));
+            ExitCode::Errored
+        }
+    }
 }
 
 fn facts(id: String, started: Timestamp, finished: Timestamp) -> RunFacts {
@@ -219,8 +236,7 @@ pub(super) fn run_scenarios(scenarios: &[Scenario], args: &RunArgs) -> ExitCode 
         destinations.extend(report::check_destinations(&own_paths(scenario)));
     }
     if let Some(finding) = destinations.first() {
-        let cause = finding.cause.clone().unwrap_or_default();
-        complain(&format!("error: {}: {cause}", finding.message));
+        complain_of(finding);
         return ExitCode::Errored;
     }
     let Some(runtime) = settings::runtime() else { return ExitCode::Errored };
@@ -234,7 +250,10 @@ pub(super) fn run_scenarios(scenarios: &[Scenario], args: &RunArgs) -> ExitCode 
 fn clash(scenarios: &[Scenario], args: &RunArgs) -> Option<ExitCode> {
     let of_all = args.reports.paths();
     let reports: Vec<ReportPaths> = scenarios.iter().map(own_paths).chain([of_all]).collect();
-    let clashes = report::clashes(scenarios, &reports);
+    let mut clashes = report::clashes(scenarios, &reports);
+    if args.reports.streamed() == Streamed::Both {
+        clashes.push("two reports would go to standard output: give one of them a file".to_owned());
+    }
     for message in &clashes {
         complain(&format!("error: {message}"));
     }
@@ -258,8 +277,13 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
     }
     let options = args.options();
     let started = Timestamp::now();
-    let (events, stream) = EventSender::channel();
-    let shown = tokio::spawn(console::show(stream, settings::style(), args.reports.progress));
+    let (events, events_seen) = EventSender::channel();
+    // A program that reads a report reads nothing else.
+    let (style, say): (Style, fn(&str)) = match args.reports.streamed() {
+        Streamed::None => (settings::style(), console::say),
+        _ => (Style::plain(), complain_at_length),
+    };
+    let shown = tokio::spawn(console::show(events_seen, style, args.reports.progress, say));
     let mut ran = Vec::new();
     for scenario in scenarios {
         ran.push(run_scenario(scenario, &options, &events, &cancel).await);
@@ -277,10 +301,8 @@ async fn run_all(scenarios: &[Scenario], args: &RunArgs) -> ExitCode {
             RunReport { schema: REPORT_SCHEMA, run: run.clone(), scenarios: vec![report.clone()] };
         unwritten.extend(report::write_all(&own, &own_paths(scenario)));
     }
-    for finding in &unwritten {
-        let cause = finding.cause.clone().unwrap_or_default();
-        complain(&format!("error: {}: {cause}", finding.message));
-    }
+    code = code.worse(stream(&whole, args.reports.streamed()));
+    unwritten.iter().for_each(complain_of);
     if !unwritten.is_empty() {
         code = code.worse(ExitCode::Errored);
     }

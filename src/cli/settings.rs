@@ -4,14 +4,19 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use camino::Utf8PathBuf;
-use clap::Args;
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, FromArgMatches};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::console::{ProgressChoice, Style, complain};
 use crate::engine::RunOptions;
 use crate::report::ReportPaths;
-use crate::scenario::{EngineChoice, PullPolicy};
+use crate::scenario::{EngineChoice, KeyChoice, PullPolicy, Scenario, image_fault};
+
+/// The path that stands for standard output.
+pub(super) const STANDARD_OUTPUT: &str = "-";
 
 /// How to run, whatever is run.
 #[derive(Debug, Clone, Args)]
@@ -23,6 +28,96 @@ pub(super) struct RunArgs {
     pub(super) reports: ReportArgs,
 }
 
+/// How to open an encrypted backup.
+#[derive(Debug, Clone)]
+pub(super) struct KeyArgs(Option<KeyChoice>);
+
+/// The same as it is typed.
+#[derive(Debug, Args)]
+struct TypedKeyArgs {
+    /// File with the key of an encrypted backup: 32 bytes, or those in base64.
+    #[arg(long, env = "PGDRILL_DECRYPT_KEY_FILE", hide_env_values = true, value_name = "FILE")]
+    decrypt_key_file: Option<Utf8PathBuf>,
+
+    /// Name of the environment variable that holds the key, in base64.
+    #[arg(long, env = "PGDRILL_DECRYPT_KEY_ENV", hide_env_values = true, value_name = "NAME")]
+    decrypt_key_env: Option<String>,
+}
+
+impl Args for KeyArgs {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        TypedKeyArgs::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        TypedKeyArgs::augment_args_for_update(command)
+    }
+}
+
+/// By hand, as clap takes a variable of the environment for an option that was typed: what is set
+/// for all calls would make an option of one call wrong.
+impl FromArgMatches for KeyArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let is_typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let (typed_file, typed_name) = (is_typed("decrypt_key_file"), is_typed("decrypt_key_env"));
+        let typed = TypedKeyArgs::from_arg_matches(matches)?;
+        let wrong = |kind, message: String| Err(clap::Error::raw(kind, message + "\n"));
+        let choice = match (typed.decrypt_key_file, typed.decrypt_key_env) {
+            (None, None) => None,
+            (Some(file), name) if name.is_none() || typed_file && !typed_name => {
+                if file.as_str().is_empty() {
+                    let message = "--decrypt-key-file names no file: it is empty";
+                    return wrong(ErrorKind::InvalidValue, message.to_owned());
+                }
+                Some(KeyChoice::File(file))
+            }
+            (file, Some(name)) if file.is_none() || typed_name && !typed_file => {
+                // What is in one could be the key itself, and is not shown.
+                if !is_variable(&name) {
+                    let message = "--decrypt-key-env takes the name of a variable, without a `$` \
+                        and without its value: letters, digits and _";
+                    return wrong(ErrorKind::InvalidValue, message.to_owned());
+                }
+                Some(KeyChoice::Variable(name))
+            }
+            _ => {
+                let by = if typed_file { "" } else { ", by PGDRILL_DECRYPT_KEY_FILE and …_ENV" };
+                let message = format!(
+                    "the key is named twice{by}: give --decrypt-key-file or --decrypt-key-env"
+                );
+                return wrong(ErrorKind::ArgumentConflict, message);
+            }
+        };
+        Ok(Self(choice))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+impl KeyArgs {
+    pub(super) fn choice(&self) -> Option<KeyChoice> {
+        self.0.clone()
+    }
+
+    /// What the command line says wins over what scenarios say.
+    pub(super) fn apply(&self, scenarios: &mut [Scenario]) {
+        if let Some(choice) = self.choice() {
+            for scenario in scenarios {
+                scenario.backup.decrypt = Some(choice.clone());
+            }
+        }
+    }
+}
+
 /// What to restore with.
 #[derive(Debug, Clone, Args)]
 pub(super) struct EngineArgs {
@@ -31,7 +126,7 @@ pub(super) struct EngineArgs {
     pub(super) engine: Option<EngineChoice>,
 
     /// Docker image; `{major}` stands for the backup's major version [default: postgres:{major}].
-    #[arg(long, env = "PGDRILL_IMAGE", value_name = "IMAGE")]
+    #[arg(long, env = "PGDRILL_IMAGE", value_name = "IMAGE", value_parser = image)]
     pub(super) image: Option<String>,
 
     /// When the image is pulled [default: missing].
@@ -55,11 +150,11 @@ pub(super) struct EngineArgs {
 /// Where results go.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ReportArgs {
-    /// Write a JUnit report.
+    /// Write a JUnit report; `-` is standard output, and what people read goes to standard error.
     #[arg(long, env = "PGDRILL_JUNIT", value_name = "FILE")]
     pub(super) junit: Option<Utf8PathBuf>,
 
-    /// Write a JSON report.
+    /// Write a JSON report; `-` as above.
     #[arg(long, env = "PGDRILL_JSON", value_name = "FILE")]
     pub(super) json: Option<Utf8PathBuf>,
 
@@ -68,9 +163,42 @@ pub(super) struct ReportArgs {
     pub(super) progress: ProgressChoice,
 }
 
+/// The reference of an image, for the command line.
+fn image(text: &str) -> Result<String, String> {
+    match image_fault(text) {
+        None => Ok(text.to_owned()),
+        Some(fault) => Err(format!(
+            "it {fault}; an image is [HOST[:PORT]/]NAME[:TAG][@DIGEST], such as postgres:{{major}}"
+        )),
+    }
+}
+
+/// The report that goes to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Streamed {
+    None,
+    Junit,
+    Json,
+    /// Both would, which nobody can read.
+    Both,
+}
+
 impl ReportArgs {
+    /// The reports that go to files.
     pub(super) fn paths(&self) -> ReportPaths {
-        ReportPaths { junit: self.junit.clone(), json: self.json.clone() }
+        let file = |path: &Option<Utf8PathBuf>| path.clone().filter(|path| path != STANDARD_OUTPUT);
+        ReportPaths { junit: file(&self.junit), json: file(&self.json) }
+    }
+
+    pub(super) fn streamed(&self) -> Streamed {
+        let is_streamed =
+            |path: &Option<Utf8PathBuf>| path.as_ref().is_some_and(|path| path == STANDARD_OUTPUT);
+        match (is_streamed(&self.junit), is_streamed(&self.json)) {
+            (false, false) => Streamed::None,
+            (true, false) => Streamed::Junit,
+            (false, true) => Streamed::Json,
+            (true, true) => Streamed::Both,
+        }
     }
 }
 
@@ -115,6 +243,16 @@ pub(super) fn home() -> PathBuf {
         .or_else(|| from("XDG_STATE_HOME").map(|state| state.join("pgdrill")))
         .or_else(|| from("HOME").map(|home| home.join(".local/state/pgdrill")))
         .unwrap_or_else(|| std::env::temp_dir().join(".pgdrill-state"))
+}
+
+/// Where `inspect` remembers what it has read; `None` where this account has no folder of its own.
+pub(super) fn cache() -> Option<PathBuf> {
+    let from =
+        |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    from("PGDRILL_HOME")
+        .map(|home| home.join("cache"))
+        .or_else(|| from("XDG_CACHE_HOME").map(|cache| cache.join("pgdrill")))
+        .or_else(|| from("HOME").map(|home| home.join(".cache/pgdrill")))
 }
 
 /// Who or what started the run, for the report.

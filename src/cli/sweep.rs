@@ -21,7 +21,9 @@ pub(super) struct SweepCommand {
 }
 
 pub(super) fn run(command: &SweepCommand) -> ExitCode {
-    let ledger = match Ledger::open(&settings::home()) {
+    let home = settings::home();
+    let opened = if command.dry_run { Ledger::look(&home) } else { Ledger::open(&home) };
+    let ledger = match opened {
         Ok(ledger) => ledger,
         Err(error) => {
             complain(&format!("error: {error}: {}", error.cause().unwrap_or_default()));
@@ -62,7 +64,7 @@ fn line(swept: &Swept, now: Timestamp) -> String {
 /// Warns of what killed runs have left, on standard error whatever progress is shown there, and
 /// removes nothing. Takes a second at most.
 pub(super) async fn warn() {
-    let Ok(ledger) = Ledger::open(&settings::home()) else { return };
+    let Ok(ledger) = Ledger::look(&settings::home()) else { return };
     let Some(found) = leftovers(&ledger).await else { return };
     let age = found.oldest.map(|age| format!(", the oldest {} old", duration(age)));
     complain(&format!(

@@ -5,9 +5,10 @@ use clap::Args;
 
 use super::run::{scenario_files, twins};
 use super::settings;
-use crate::console::{complain, say, show_scenario_error};
+use crate::console::{complain, complain_at_length, say, show_scenario_error};
 use crate::outcome::ExitCode;
 use crate::scenario;
+use crate::text::one_line;
 
 /// Options of `pgdrill validate`.
 #[derive(Debug, Args)]
@@ -29,10 +30,14 @@ pub(super) fn run(command: &ValidateCommand) -> ExitCode {
     for file in &files {
         match scenario::load(file, &settings::variable) {
             Ok(scenario) => {
-                say(&format!("✓ {file}: {}", scenario.name));
+                say(&format!(
+                    "✓ {}: {}",
+                    one_line(file.as_str(), 300),
+                    one_line(&scenario.name, 200)
+                ));
                 good.push(scenario);
             }
-            Err(error) => complain(show_scenario_error(&error).trim_end()),
+            Err(error) => complain_at_length(show_scenario_error(&error).trim_end()),
         }
     }
     let twins = twins(&good);

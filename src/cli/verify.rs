@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::run::run_scenarios;
-use super::settings::RunArgs;
+use super::settings::{KeyArgs, RunArgs};
 use crate::outcome::ExitCode;
 use crate::scenario::{Scenario, name_of_backup};
 
@@ -18,7 +18,7 @@ enum RestoreTest {
 /// Options of `pgdrill verify`.
 #[derive(Debug, Args)]
 pub(super) struct VerifyCommand {
-    /// The backup: a cluster archive (.tar.gz, .tar, folder), or a .dump, .sql or .sql.gz file.
+    /// The backup: a cluster archive (tar, folder), a database's dump in any format, or a script of the whole cluster, compressed or not.
     #[arg(value_name = "BACKUP")]
     backup: Utf8PathBuf,
 
@@ -31,6 +31,9 @@ pub(super) struct VerifyCommand {
     name: Option<String>,
 
     #[command(flatten)]
+    key: KeyArgs,
+
+    #[command(flatten)]
     args: RunArgs,
 }
 
@@ -40,6 +43,7 @@ pub(super) fn run(command: &VerifyCommand) -> ExitCode {
         Some(RestoreTest::Full) => true,
         None => false,
     };
-    let scenario = Scenario::of_backup(name, command.backup.clone(), restore);
-    run_scenarios(&[scenario], &command.args)
+    let mut scenarios = [Scenario::of_backup(name, command.backup.clone(), restore)];
+    command.key.apply(&mut scenarios);
+    run_scenarios(&scenarios, &command.args)
 }

@@ -36,14 +36,16 @@ impl Window {
         let mut following = text[line_start..].split('\n');
         let line = following.next().unwrap_or_default();
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let from = back(line, problem.offset - line_start);
+        // A problem may stand on the carriage return that is no part of the shown line.
+        let at = (problem.offset - line_start).min(line.len());
+        let from = back(line, at);
         let mut shown = String::new();
         if let Some(before) = before {
             shown.push_str(&harmless(&before[..ahead(before, 0)]));
             shown.push('\n');
         }
-        let start = shown.len() + problem.offset - line_start - from;
-        let end = ahead(line, (problem.offset - line_start + problem.length).min(line.len()));
+        let start = shown.len() + at - from;
+        let end = ahead(line, (at + problem.length).min(line.len()));
         shown.push_str(&harmless(&line[from..end]));
         if let Some(after) = following.next() {
             shown.push('\n');
@@ -187,6 +189,15 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part} is missing in\n{shown}");
         }
+    }
+
+    #[test]
+    fn a_problem_on_the_end_of_a_line_is_shown_there() {
+        for text in ["%o\r", "%o\r\n", "version: 1\r\n%o\r\nname: x\r\n"] {
+            let shown = error(text, "\r");
+            assert!(shown.contains("unknown engine `podman`"), "{shown}");
+        }
+        assert!(error("%o\r\n", "\n").contains("s.yaml:1:4"));
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! A run as lines of text, and a backup as a table.
+//! A run as lines of text.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::place::show_place;
 use super::progress::{ProgressChoice, ProgressView};
-use crate::backup::BackupInventory;
 use crate::event::{Preflight, RunEvent};
 use crate::finding::{Finding, FindingClass};
 use crate::outcome::{CheckOutcome, DatabaseOutcome, Judgement, ScenarioResult, Verdict};
@@ -55,18 +54,13 @@ impl Style {
     }
 }
 
-/// A line on standard output. A reader that has gone away (`| head`) changes nothing about a run.
-pub fn say(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-/// A line on standard error, likewise.
-pub fn complain(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
-}
-
-/// Shows events as they come, until the run has ended.
-pub async fn show(mut events: UnboundedReceiver<RunEvent>, style: Style, choice: ProgressChoice) {
+/// Shows events as they come, each by `say`, until the run has ended.
+pub async fn show(
+    mut events: UnboundedReceiver<RunEvent>,
+    style: Style,
+    choice: ProgressChoice,
+    say: fn(&str),
+) {
     let mut progress = ProgressView::new(choice);
     let mut model = ProgressModel::default();
     let mut weights = Vec::new();
@@ -89,7 +83,7 @@ pub async fn show(mut events: UnboundedReceiver<RunEvent>, style: Style, choice:
 fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<String> {
     Some(match event {
         RunEvent::ScenarioStarted { name, backup } => {
-            format!("{} {backup}", style.bold(name))
+            format!("{} {}", style.bold(&one_line(name, 200)), one_line(backup, 300))
         }
         RunEvent::PreflightChecked { item, passed, detail } => {
             let name = match item {
@@ -148,7 +142,11 @@ fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<Stri
             format!("  {} {:<18} in {}", style.mark(true), "nothing left", duration(*took))
         }
         RunEvent::CleanedUp { leftovers, .. } => {
-            format!("  {} left behind: {}", style.mark(false), leftovers.join(", "))
+            format!(
+                "  {} left behind: {}",
+                style.mark(false),
+                one_line(&leftovers.join(", "), 1000)
+            )
         }
         RunEvent::ScenarioFinished { judgement, expected, took, restored, not_tested, .. } => {
             let verdict = verdict_line(*judgement, expected.is_some(), *restored, style);
@@ -258,70 +256,7 @@ pub(super) fn describe_finding(finding: &Finding, style: Style) -> String {
         text.push_str("\n         How to fix:");
     }
     for (index, step) in finding.remedy.iter().enumerate() {
-        text.push_str(&format!("\n           {}. {step}", index + 1));
-    }
-    text
-}
-
-/// A backup's contents as a table.
-pub fn describe_inventory(inventory: &BackupInventory, style: Style) -> String {
-    let mut text = format!(
-        "{}\n  Format: {}, {}\n",
-        inventory.path,
-        inventory.format.as_str(),
-        ByteCount(inventory.bytes)
-    );
-    let mut line = |label: &str, value: Option<String>| {
-        if let Some(value) = value {
-            text.push_str(&format!("  {label}: {}\n", one_line(&value, 200)));
-        }
-    };
-    line("SHA-256", inventory.sha256.clone());
-    line("Made", inventory.created_at.clone());
-    line("Server", inventory.server_version().map(ToString::to_string));
-    let joined = |names: &std::collections::BTreeSet<String>| {
-        names.iter().cloned().collect::<Vec<_>>().join(", ")
-    };
-    if let Some(globals) = &inventory.globals {
-        line("Roles", Some(joined(&globals.roles)));
-        if !globals.tablespaces.is_empty() {
-            line("Tablespaces", Some(joined(&globals.tablespaces)));
-        }
-    }
-    if !inventory.databases.is_empty() {
-        text.push_str(&format!(
-            "\n  {:<24} {:<8} {:>10} {:>10} {:>8} {:>12}\n",
-            "Database", "Format", "Archive", "Data", "Entries", "Rows"
-        ));
-    }
-    for dump in &inventory.databases {
-        let rows: Option<u64> = dump
-            .entries
-            .iter()
-            .filter(|entry| entry.kind == "TABLE DATA")
-            .map(|entry| entry.data.and_then(|data| data.rows))
-            .sum();
-        let rows = rows.map_or_else(|| "unknown".to_owned(), |rows| rows.to_string());
-        let format = match dump.format {
-            crate::backup::DumpFormat::Custom => "custom",
-            crate::backup::DumpFormat::Plain => "plain",
-        };
-        text.push_str(&format!(
-            "  {:<24} {format:<8} {:>10} {:>10} {:>8} {rows:>12}\n",
-            one_line(&dump.name, 24),
-            ByteCount(dump.archive_bytes).to_string(),
-            ByteCount(dump.data_bytes).to_string(),
-            dump.entries.len(),
-        ));
-    }
-    let findings = inventory
-        .findings
-        .iter()
-        .chain(inventory.globals.iter().flat_map(|globals| &globals.findings))
-        .chain(inventory.databases.iter().flat_map(|dump| &dump.findings));
-    for finding in findings {
-        text.push_str(&describe_finding(finding, style));
-        text.push('\n');
+        text.push_str(&format!("\n           {}. {}", index + 1, one_line(step, 600)));
     }
     text
 }

@@ -13,9 +13,9 @@ pub fn describe_plan(report: &PlanReport, style: Style) -> String {
 }
 
 fn describe_scenario(plan: &ScenarioPlan, style: Style) -> String {
-    let mut text = style.bold(&plan.name);
+    let mut text = style.bold(&one_line(&plan.name, 200));
     if let Some(file) = &plan.file {
-        text.push_str(&format!(" {file}"));
+        text.push_str(&format!(" {}", one_line(file, 300)));
     }
     text.push('\n');
     for (label, value) in facts(plan) {
@@ -37,6 +37,9 @@ fn describe_scenario(plan: &ScenarioPlan, style: Style) -> String {
     for finding in plan.all_findings() {
         text.push_str(&describe_finding(finding, style));
         text.push('\n');
+    }
+    for warning in &plan.warnings {
+        text.push_str(&format!("  warning: {}\n", one_line(warning, 300)));
     }
     if !plan.not_tested.is_empty() {
         text.push_str("  Will not be tested\n");

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::lines::complain;
+use super::out::complain;
 use crate::event::RunEvent;
 use crate::progress::ProgressModel;
-use crate::text::ByteCount;
+use crate::text::{ByteCount, one_line};
 
 /// A pipe gets at most one line in this time.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -99,7 +99,7 @@ impl ProgressView {
         match self {
             Self::Bar(bar) => {
                 bar.set_position(model.permille());
-                bar.set_message(text);
+                bar.set_message(one_line(&text, 300));
             }
             Self::Plain { last } => {
                 if last.elapsed() >= LINE_EVERY {

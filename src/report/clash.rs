@@ -9,7 +9,7 @@ use camino::Utf8Path;
 
 use super::ReportPaths;
 use crate::backup;
-use crate::scenario::Scenario;
+use crate::scenario::{KeyChoice, Scenario};
 
 /// What a file begins with, at most, for us to know it for a report, in bytes.
 const HEAD_BYTES: u64 = 4096;
@@ -104,6 +104,11 @@ fn taken(report: &Utf8Path, place: &Place, scenario: &Scenario) -> Option<String
         && place.is(&Place::of(file))
     {
         return Some(format!("overwrite the scenario `{file}`"));
+    }
+    if let Some(KeyChoice::File(key)) = &scenario.backup.decrypt
+        && place.is(&Place::of(key))
+    {
+        return Some(format!("overwrite the key file `{key}`"));
     }
     let path = &scenario.backup.path;
     let beside = scenario.file.as_ref().and_then(|file| file.parent());

@@ -241,7 +241,8 @@ fn own_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
         case(class, name, seconds(phase), &weighed(scenario, fate_of(findings, passed)))
     };
     let mut cases = vec![own("read", "read", &reading, read)];
-    if scenario.engine.is_some() || scenario.phases.iter().any(|phase| phase.name == "globals") {
+    let is_ready = scenario.engine.as_ref().is_some_and(|engine| engine.server_version.is_some());
+    if is_ready || scenario.phases.iter().any(|phase| phase.name == "globals") {
         let globals = of(&is_about_globals);
         cases.push(own("globals", "globals", &globals, String::new()));
     }

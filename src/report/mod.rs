@@ -9,7 +9,7 @@ mod write;
 pub use clash::{clashes, harmless};
 pub use json::to_json;
 pub use junit::to_junit;
-pub use write::{ReportPaths, check_destinations, write_all};
+pub use write::{ReportPaths, check_destinations, write, write_all};
 
 #[cfg(doc)]
 use crate::outcome::RunReport;

@@ -66,7 +66,9 @@ enum Target {
 
 impl Target {
     fn of(path: &Utf8Path) -> Self {
-        let is_stream = path.starts_with("/dev") || path.starts_with("/proc/self/fd");
+        // A file system in memory like any other, below a folder of devices.
+        let is_device = path.starts_with("/dev") && !path.starts_with("/dev/shm");
+        let is_stream = is_device || path.starts_with("/proc/self/fd");
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Self::Refused("it is a folder"),
             Ok(found) if found.is_file() && !is_stream => Self::File,
@@ -84,6 +86,15 @@ fn folder_of(path: &Utf8Path) -> io::Result<&Utf8Path> {
     };
     fs::create_dir_all(folder)?;
     Ok(folder)
+}
+
+/// Writes one file, whole or not at all.
+///
+/// # Errors
+///
+/// A finding that says why not.
+pub fn write(path: &Utf8Path, content: &[u8]) -> Result<(), Box<Finding>> {
+    replace(path, content).map_err(|error| Box::new(not_written(path, &error)))
 }
 
 /// Writes every report; what cannot be written is returned as findings.
@@ -160,6 +171,15 @@ mod tests {
             .collect();
         names.sort();
         assert_eq!(names, [".pgdrill-report-new", "junit.xml", "old"]);
+    }
+
+    #[test]
+    fn a_shorter_report_leaves_nothing_of_a_longer_one_in_memorys_folder() {
+        let Ok(folder) = tempfile::tempdir_in("/dev/shm") else { return };
+        let path = Utf8Path::from_path(folder.path()).unwrap().join("r.json");
+        super::replace(&path, b"{\"long\": 1}").unwrap();
+        super::replace(&path, b"{}").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"{}");
     }
 
     #[test]

@@ -18,6 +18,17 @@ pub struct BackupChoice {
     pub pick: Option<Pick>,
     /// The SHA-256 that the file must have, in lower-case hexadecimal.
     pub sha256: Option<String>,
+    /// Where the key of an encrypted backup is.
+    pub decrypt: Option<KeyChoice>,
+}
+
+/// Where a key is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyChoice {
+    /// In this file.
+    File(Utf8PathBuf),
+    /// In the environment variable of this name.
+    Variable(String),
 }
 
 /// Which of the files that a glob matches.
@@ -41,7 +52,7 @@ pub struct PostgresChoice {
 pub enum ImageChoice {
     /// One reference for all; `{major}` stands for the major version.
     Template(String),
-    /// One reference for each major version.
+    /// One reference for each major version, `{major}` in it as well.
     Map(BTreeMap<u32, String>),
 }
 
@@ -62,7 +73,8 @@ pub struct SandboxChoice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum EngineChoice {
-    /// Docker where a daemon answers and has or can pull the image, else local binaries.
+    /// Docker where a daemon answers and has or can pull the image, else local binaries; these too
+    /// only without a daemon where an image is named.
     #[default]
     Auto,
     /// A container of a Docker daemon.
@@ -106,6 +118,21 @@ pub struct Limits {
     pub shm: Option<ByteCount>,
     /// Disk space, of staged dumps and restored databases together.
     pub disk: Option<ByteCount>,
+}
+
+impl Limits {
+    /// The keys of those that are set and that only a container holds: the local engine has no
+    /// control group of its own, and refuses them.
+    pub fn of_containers(&self) -> Vec<&'static str> {
+        [
+            ("sandbox.memory", self.memory.is_some()),
+            ("sandbox.cpus", self.cpus.is_some()),
+            ("sandbox.disk", self.disk.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(key, is_set)| is_set.then_some(key))
+        .collect()
+    }
 }
 
 /// What is restored.

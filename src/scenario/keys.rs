@@ -83,7 +83,7 @@ impl Keys<'_, '_> {
     }
 
     /// Of these keys, asked for before, exactly one must be there.
-    pub(super) fn exactly_one(&mut self, names: &[&'static str], lacking: &str) {
+    pub(super) fn exactly_one(&mut self, names: &[&'static str], lacking: &str, both: &str) {
         let reading = match &mut self.0 {
             Mode::Describing { exactly_one, .. } => {
                 exactly_one.extend(names);
@@ -114,10 +114,7 @@ impl Keys<'_, '_> {
                 "`{}` beside `{}`: {} takes one of them",
                 extra.key, first.key, reading.title
             );
-            let help = format!(
-                "exactly one of {}; ask twice to compare twice",
-                either(names.iter().copied())
-            );
+            let help = format!("exactly one of {}{both}", either(names.iter().copied()));
             reading.reader.problems.add(extra.key_span, message, Some(help));
         }
     }

@@ -70,6 +70,8 @@ pub(super) enum Secrets {
     /// Reports and messages show it.
     Refused,
     Kept,
+    /// Refused; what the environment has is not shown either, if it is wrong: it may be one.
+    Hidden,
 }
 
 type Parse<T> = Box<dyn Fn(&str) -> Result<T, Fault>>;
@@ -109,7 +111,9 @@ impl<T> Leaf<T> {
                 return None;
             }
         };
-        if let (Some(written), Secrets::Refused) = (&filled.from_file, self.secrets) {
+        if let (Some(written), Secrets::Refused | Secrets::Hidden) =
+            (&filled.from_file, self.secrets)
+        {
             let at = place_of(reader.problems.text(), span, written, 0);
             let message = format!(
                 "`{}` is shown in reports and messages: it cannot come from a file, whose text is a secret",
@@ -175,7 +179,8 @@ impl<T> Kind for Leaf<T> {
             Ok(value) if filled.from_file.is_some() => Some(Filled::secret(value, &scalar.text)),
             Ok(value) => Some(value.into()),
             Err(fault) => {
-                let shown = if filled.from_file.is_some() { &scalar.text } else { &filled.text };
+                let is_hidden = filled.from_file.is_some() || self.secrets == Secrets::Hidden;
+                let shown = if is_hidden { &scalar.text } else { &filled.text };
                 let shown = one_line(shown, 60);
                 let subject = if shown.is_empty() { slot.name } else { &shown };
                 let message = format!("`{subject}` {}", fault.predicate);

@@ -7,6 +7,7 @@ mod check;
 mod choice;
 mod fill;
 mod filled;
+mod image;
 mod keys;
 mod kind;
 mod language;
@@ -25,11 +26,13 @@ use camino::Utf8PathBuf;
 
 pub use check::{Check, CheckKind, Comparison};
 pub use choice::{
-    BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand, Limits, OnError,
-    Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice, SandboxChoice,
+    BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand, KeyChoice, Limits,
+    OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice, SandboxChoice,
 };
 pub use fill::Environment;
 pub use filled::Filled;
+pub use image::image_fault;
+pub(crate) use image::image_for;
 pub use load::load;
 pub use problem::{ScenarioError, ScenarioProblem};
 pub use reference::reference;
@@ -67,7 +70,7 @@ impl Scenario {
             name,
             description: None,
             file: None,
-            backup: BackupChoice { path: backup, pick: None, sha256: None },
+            backup: BackupChoice { path: backup, pick: None, sha256: None, decrypt: None },
             postgres: PostgresChoice::default(),
             sandbox: SandboxChoice::default(),
             restore: restore.then(RestoreChoice::default),
@@ -82,11 +85,13 @@ impl Scenario {
 /// that tomorrow's backup has the same.
 pub fn name_of_backup(path: &camino::Utf8Path) -> String {
     let file = path.file_name().unwrap_or("backup");
-    let stem =
-        [".tar.gz", ".tar.zst", ".tgz", ".tar", ".sql.gz", ".dump.gz", ".dump", ".sql", ".gz"]
-            .into_iter()
-            .find_map(|extension| file.strip_suffix(extension))
-            .unwrap_or(file);
+    let without = |name: &str, extensions: &[&str]| -> usize {
+        let end = extensions.iter().find(|extension| name.ends_with(**extension));
+        name.len() - end.map_or(0, |end| end.len())
+    };
+    let stem = &file[..without(file, &[".gz", ".zst", ".zstd", ".lz4"])];
+    let formats = [".tar", ".tgz", ".dump", ".sql", ".custom", ".backup", ".bak", ".pgdump"];
+    let stem = &stem[..without(stem, &formats)];
     let is_stamp = |text: &str| {
         let digits = text.bytes().filter(u8::is_ascii_digit).count();
         let is_glob = text.contains(['*', '?', '[']);
@@ -110,6 +115,8 @@ mod tests {
         assert_eq!(name("shop.dump"), "shop");
         assert_eq!(name("20260130.sql"), "20260130");
         assert_eq!(name("app_v2_20260130.sql.gz"), "app_v2");
+        assert_eq!(name("app_20260130.backup.lz4"), "app");
+        assert_eq!(name("pg_cluster_20260131_021011.tar.zstd"), "pg_cluster");
         assert_eq!(name("/b/cluster_*.tar.gz"), "cluster");
     }
 }

@@ -6,14 +6,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 use glob::Pattern;
 
 use super::choice::{
-    BackupChoice, ExpectedVerdict, Limits, PostgresChoice, ReportChoice, RestoreChoice,
-    SandboxChoice,
+    BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, KeyChoice, Limits, PostgresChoice,
+    ReportChoice, RestoreChoice, SandboxChoice,
 };
 use super::filled::Filled;
 use super::kind::Placed;
 use super::language::{
-    RawBackup, RawCheck, RawComparisons, RawPostgres, RawReport, RawRestore, RawSandbox,
-    RawScenario, RawVerdict,
+    RawBackup, RawCheck, RawComparisons, RawDecrypt, RawPostgres, RawReport, RawRestore,
+    RawSandbox, RawScenario, RawVerdict,
 };
 use super::problem::Problems;
 use super::span::{Span, line_column, line_of};
@@ -32,6 +32,16 @@ pub(super) fn validate(
         .restore
         .as_ref()
         .map_or_else(RestoreChoice::default, |restore| restore_choice(&restore.value, problems));
+    let sandbox = raw
+        .sandbox
+        .as_ref()
+        .map(|sandbox| sandbox_choice(&sandbox.value, problems))
+        .unwrap_or_default();
+    let postgres = raw
+        .postgres
+        .as_ref()
+        .map(|postgres| postgres_choice(&postgres.value, sandbox.engine, problems))
+        .unwrap_or_default();
     let checks = checks(file, raw, &restore, problems);
     let expect = match raw.expect.as_ref().and_then(|expect| expect.value.verdict.as_ref()) {
         Some(verdict) => expected(&verdict.value, &restore, problems)?,
@@ -42,8 +52,8 @@ pub(super) fn validate(
         description: value(raw.description.as_ref()),
         file: Some(file.to_path_buf()),
         backup: backup?,
-        postgres: raw.postgres.as_ref().map(|it| postgres_choice(&it.value)).unwrap_or_default(),
-        sandbox: raw.sandbox.as_ref().map(|it| sandbox_choice(&it.value)).unwrap_or_default(),
+        postgres,
+        sandbox,
         restore: Some(restore),
         expect,
         checks,
@@ -70,7 +80,16 @@ fn backup_choice(
         path: backup_path(file, raw.path.as_ref()?.value.expose()),
         pick: value(raw.pick.as_ref()),
         sha256: value(raw.sha256.as_ref()),
+        decrypt: raw.decrypt.as_ref().and_then(|decrypt| key_choice(file, &decrypt.value)),
     })
+}
+
+fn key_choice(file: &Utf8Path, raw: &RawDecrypt) -> Option<KeyChoice> {
+    let in_file = value(raw.key_file.as_ref()).map(|path| {
+        let beside = file.parent().map(|folder| folder.join(&path));
+        KeyChoice::File(beside.filter(|beside| beside.exists()).unwrap_or(path))
+    });
+    in_file.or_else(|| value(raw.key_env.as_ref()).map(KeyChoice::Variable))
 }
 
 /// A scenario and its backup often lie side by side and are run from elsewhere.
@@ -85,25 +104,57 @@ fn backup_path(file: &Utf8Path, path: &Utf8Path) -> Utf8PathBuf {
         .unwrap_or_else(|| path.to_owned())
 }
 
-fn postgres_choice(raw: &RawPostgres) -> PostgresChoice {
+fn postgres_choice(
+    raw: &RawPostgres,
+    engine: Option<EngineChoice>,
+    problems: &mut Problems<'_>,
+) -> PostgresChoice {
+    // The local engine looks at no image.
+    if let (Some(version), Some(image)) = (&raw.version, &raw.image)
+        && let (Some(major), ImageChoice::Map(images)) = (version.value.expose(), &image.value)
+        && !images.contains_key(major)
+        && !problems.any_in(image.span)
+        && engine != Some(EngineChoice::Local)
+    {
+        let shown = version.value.shown(|_| major.to_string());
+        let named: Vec<String> = images.keys().map(u32::to_string).collect();
+        let help = format!("it names images for {}: add another, or a version", named.join(", "));
+        let message = format!("`image` names no image for PostgreSQL {shown}");
+        problems.add(version.span, message, Some(help));
+    }
     PostgresChoice {
         major: value(raw.version.as_ref()).flatten(),
         image: raw.image.as_ref().map(|image| image.value.clone()),
     }
 }
 
-fn sandbox_choice(raw: &RawSandbox) -> SandboxChoice {
+fn sandbox_choice(raw: &RawSandbox, problems: &mut Problems<'_>) -> SandboxChoice {
+    let limits = Limits {
+        memory: value(raw.memory.as_ref()),
+        cpus: value(raw.cpus.as_ref()),
+        pids: value(raw.pids.as_ref()),
+        shm: value(raw.shm.as_ref()),
+        disk: value(raw.disk.as_ref()),
+    };
+    let engine = value(raw.engine.as_ref());
+    if engine == Some(EngineChoice::Local) {
+        let places = [
+            ("sandbox.memory", raw.memory.as_ref().map(|memory| memory.key)),
+            ("sandbox.cpus", raw.cpus.as_ref().map(|cpus| cpus.key)),
+            ("sandbox.disk", raw.disk.as_ref().map(|disk| disk.key)),
+        ];
+        let refused = limits.of_containers();
+        for (key, place) in places.into_iter().filter(|(key, _)| refused.contains(key)) {
+            let message = format!("the local engine cannot hold the limit `{key}`");
+            let help = "leave it out, or take `engine: docker`: only a container can hold it";
+            problems.add(place.unwrap_or_default(), message, Some(help.to_owned()));
+        }
+    }
     SandboxChoice {
-        engine: value(raw.engine.as_ref()),
+        engine,
         isolation: value(raw.isolation.as_ref()),
         pull: value(raw.pull.as_ref()),
-        limits: Limits {
-            memory: value(raw.memory.as_ref()),
-            cpus: value(raw.cpus.as_ref()),
-            pids: value(raw.pids.as_ref()),
-            shm: value(raw.shm.as_ref()),
-            disk: value(raw.disk.as_ref()),
-        },
+        limits,
     }
 }
 

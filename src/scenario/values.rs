@@ -10,6 +10,7 @@ use regex::Regex;
 use serde_json::{Value as Json, json};
 
 use super::choice::ImageChoice;
+use super::image::image_fault;
 use super::kind::{Fault, Kind, Leaf, Reader, Secrets, Slot, Takes, wrong_type};
 use super::node::{Looks, Value, looks_like};
 use super::shape::Shape;
@@ -75,6 +76,27 @@ pub(super) fn path() -> Leaf<Utf8PathBuf> {
         }
         Ok(Utf8PathBuf::from(text))
     })
+}
+
+/// The name of an environment variable; what is in one could be the key itself, and is none.
+pub(super) fn variable() -> Leaf<String> {
+    let pattern = "^[A-Za-z_][A-Za-z0-9_]*$";
+    let schema = json!({"type": "string", "pattern": pattern});
+    let mut name = leaf("a name of a variable", schema, Takes::Text, |text| {
+        let is_name = !text.is_empty()
+            && !text.starts_with(|c: char| c.is_ascii_digit())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if is_name {
+            Ok(text.to_owned())
+        } else {
+            Err(Fault::new(
+                "is no name of a variable",
+                "its name, without a `$` and without its value: letters, digits and _",
+            ))
+        }
+    });
+    name.secrets = Secrets::Hidden;
+    name
 }
 
 /// A path that may be a glob.
@@ -273,13 +295,13 @@ impl Image {
     fn reference() -> Leaf<String> {
         leaf("an image", json!({"type": "string", "pattern": r"^\S+$"}), Takes::Text, |text| {
             not_blank(text)?;
-            if text.contains(char::is_whitespace) {
-                return Err(Fault::new(
-                    "is no image",
-                    "NAME[:TAG][@DIGEST], such as postgres:{major}",
-                ));
+            match image_fault(text) {
+                None => Ok(text.to_owned()),
+                Some(fault) => Err(Fault::new(
+                    format!("is no image: it {fault}"),
+                    "[HOST[:PORT]/]NAME[:TAG][@DIGEST], such as postgres:{major}",
+                )),
             }
-            Ok(text.to_owned())
         })
     }
 }

@@ -1,27 +1,10 @@
 use super::*;
-use crate::outcome::{BackupFacts, CleanupFacts, DiskFacts, Expectation, Objectives, RunFacts};
+use crate::outcome::RunFacts;
 
 const FAULT: &str = "not_restorable: archive_truncated";
 
 fn scenario(verdict: Verdict, result: ScenarioResult) -> ScenarioReport {
-    ScenarioReport {
-        name: "nightly".into(),
-        file: None,
-        verdict,
-        result,
-        expectation: Expectation::Unmet,
-        expected: FAULT.into(),
-        backup: BackupFacts::default(),
-        engine: None,
-        databases: Vec::new(),
-        checks: Vec::new(),
-        findings: Vec::new(),
-        phases: Vec::new(),
-        objectives: Objectives::default(),
-        disk: DiskFacts::default(),
-        cleanup: CleanupFacts { complete: true, leftovers: Vec::new() },
-        not_tested: Vec::new(),
-    }
+    ScenarioReport { verdict, result, expected: FAULT.into(), ..ScenarioReport::untried("nightly") }
 }
 
 /// A scenario whose archive is cut, with a database lost in it and a check that failed.

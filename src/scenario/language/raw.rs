@@ -33,6 +33,13 @@ pub(in crate::scenario) struct RawBackup {
     pub(in crate::scenario) path: Given<Filled<Utf8PathBuf>>,
     pub(in crate::scenario) pick: Given<Filled<Pick>>,
     pub(in crate::scenario) sha256: Given<Filled<String>>,
+    pub(in crate::scenario) decrypt: Given<RawDecrypt>,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::scenario) struct RawDecrypt {
+    pub(in crate::scenario) key_file: Given<Filled<Utf8PathBuf>>,
+    pub(in crate::scenario) key_env: Given<Filled<String>>,
 }
 
 #[derive(Debug, Default)]

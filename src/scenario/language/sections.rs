@@ -2,7 +2,7 @@
 
 use super::checks::CHECK;
 use super::raw::{
-    RawBackup, RawExpect, RawPostgres, RawReport, RawRestore, RawSandbox, RawScenario,
+    RawBackup, RawDecrypt, RawExpect, RawPostgres, RawReport, RawRestore, RawSandbox, RawScenario,
 };
 use super::verdict::Verdict;
 use crate::scenario::choice::{EngineChoice, IsolationDemand, OnError, Pick, PullPolicy};
@@ -10,7 +10,7 @@ use crate::scenario::keys::{Keys, Section};
 use crate::scenario::kind::ListOf;
 use crate::scenario::values::{
     Image, age, cores, glob, glob_path, language_version, major, name, one_of, path, sha256, size,
-    text, whole,
+    text, variable, whole,
 };
 use crate::text::ByteCount;
 
@@ -59,7 +59,7 @@ fn backup(keys: &mut Keys<'_, '_>) -> RawBackup {
             "path",
             glob_path(),
             "/var/backups/cluster_*.tar.gz",
-            "a cluster archive, a folder, or a `.dump`, `.sql`, `.sql.gz`; a relative path is tried beside the scenario file first, then in the working directory",
+            "a cluster archive, a folder, or a `.dump` or `.sql` file, compressed (gzip, zstd, lz4) or not; a relative path is tried beside the scenario file first, then in the working directory",
         ),
         pick: keys.optional(
             "pick",
@@ -69,7 +69,29 @@ fn backup(keys: &mut Keys<'_, '_>) -> RawBackup {
             "which of several matches: `newest` by the time in its name or inside, never by file times",
         ),
         sha256: keys.optional("sha256", sha256().keeping_secrets(), "none", SHA256, "the checksum that the file must have"),
+        decrypt: keys.optional("decrypt", Section(decrypt), "none", "", "the key of an encrypted backup"),
     }
+}
+
+fn decrypt(keys: &mut Keys<'_, '_>) -> RawDecrypt {
+    let section = RawDecrypt {
+        key_file: keys.optional(
+            "key_file",
+            path(),
+            "none",
+            "/run/keys/backup",
+            "a file with the key: 32 bytes, or those in base64; a relative path as with `path`",
+        ),
+        key_env: keys.optional(
+            "key_env",
+            variable(),
+            "none",
+            "DBBACKUP_ENCRYPTION_KEY",
+            "the name of the environment variable with the key in base64",
+        ),
+    };
+    keys.exactly_one(&["key_file", "key_env"], "does not say where the key is", "");
+    section
 }
 
 const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -100,7 +122,7 @@ fn sandbox(keys: &mut Keys<'_, '_>) -> RawSandbox {
             one_of(&[("auto", EngineChoice::Auto), ("docker", EngineChoice::Docker), ("local", EngineChoice::Local)]).keeping_secrets(),
             "auto",
             "docker",
-            "where the throwaway server runs; `auto` takes Docker where a daemon answers, else local programs",
+            "where the throwaway server runs; `auto` takes Docker where a daemon answers and has or can pull the image, else local programs; where `image` names one, these only without a daemon",
         ),
         isolation: keys.optional(
             "isolation",
@@ -183,12 +205,11 @@ fn restore(keys: &mut Keys<'_, '_>) -> RawRestore {
 
 fn expect(keys: &mut Keys<'_, '_>) -> RawExpect {
     RawExpect {
-        verdict: keys.optional(
+        verdict: keys.required(
             "verdict",
             Verdict,
             "restorable",
-            "restorable",
-            "what must come of the scenario for it to pass",
+            "what must come of the scenario for it to pass; without `expect`: `restorable`",
         ),
     }
 }

@@ -17,7 +17,7 @@ use crate::text::ByteCount;
 
 fn environment(name: &str) -> Option<OsString> {
     match name {
-        "ENGINE" => Some("local".into()),
+        "ENGINE" => Some("docker".into()),
         "LIMIT" => Some("1000".into()),
         _ => None,
     }
@@ -99,7 +99,7 @@ fn every_key_arrives() {
     assert_eq!(scenario.backup.pick, Some(Pick::Newest));
     let map = [(15, "pg:15".to_owned()), (17, "pg:17".to_owned())];
     assert_eq!(scenario.postgres.image, Some(ImageChoice::Map(map.into())));
-    assert_eq!(scenario.sandbox.engine, Some(EngineChoice::Local));
+    assert_eq!(scenario.sandbox.engine, Some(EngineChoice::Docker));
     assert_eq!(scenario.sandbox.isolation, Some(IsolationDemand::Trusted));
     assert_eq!(scenario.sandbox.pull, Some(PullPolicy::Never));
     let limits = scenario.sandbox.limits;
