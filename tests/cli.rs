@@ -85,6 +85,24 @@ fn a_report_that_cannot_be_written_is_seen_before_anything_starts() {
 }
 
 #[test]
+fn an_image_that_is_none_is_refused_before_anything_is_read() {
+    let bench = Bench::new();
+    let verify = ["verify", "nowhere.dump", "--restore-test"];
+    for wrong in ["UPPER//x", "", "Postgres:17", "pg:{version}"] {
+        let option = bench.command().args(verify).args(["--image", wrong]).output().unwrap();
+        let variable = bench.command().args(verify).env("PGDRILL_IMAGE", wrong).output().unwrap();
+        for output in [option, variable] {
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(64), "{wrong}: {said}");
+            assert!(said.contains("--image"), "{said}");
+        }
+    }
+    let fine = ["--image", "localhost:5000/pg:{major}"];
+    let output = bench.command().args(verify).args(fine).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "there is no backup");
+}
+
+#[test]
 fn options_come_from_the_environment_too() {
     let bench = Bench::new();
     let path = bench.write("c.tar.gz", &small_archive());
@@ -162,6 +180,21 @@ fn the_json_report_has_the_promised_paths() {
     let hashed = std::process::Command::new("sha256sum").arg(&path).output().unwrap();
     let hash = String::from_utf8(hashed.stdout).unwrap();
     assert_eq!(ran.scenario()["backup"]["sha256"], hash.split_whitespace().next().unwrap());
+}
+
+#[test]
+fn what_is_known_of_an_engine_is_reported_even_if_no_server_was_ready() {
+    let bench = Bench::new();
+    bench.write("c.tar.gz", &small_archive());
+    let text = "version: 1\nname: early\nbackup: {path: c.tar.gz}\nrestore: {time_limit: 1ms}\n";
+    bench.write("s.yaml", text.as_bytes());
+    let ran = bench.run(&["run", "s.yaml", "--engine", "local"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.text());
+    assert!(ran.has("timed_out", None), "{}", ran.text());
+    let engine = &ran.scenario()["engine"];
+    assert_eq!((&engine["kind"], &engine["reason"]), (&"local".into(), &"asked for".into()));
+    assert!(engine["server_version"].is_null() && engine["isolation"].is_null(), "{engine}");
+    assert!(!ran.junit.contains("\"globals\""), "no globals ran: {}", ran.junit);
 }
 
 #[test]
@@ -254,6 +287,9 @@ fn the_demo_is_green_on_both_engines_and_writes_every_report() {
             assert!(bench.path("pgdrill-demo").join(file).exists(), "{file}");
         }
         bench.assert_nothing_left();
+        // In no folder of PATH.
+        let line = format!("Again: {} run pgdrill-demo/demo.yaml", env!("CARGO_BIN_EXE_pgdrill"));
+        assert!(text.lines().any(|found| found == line), "{text}");
         let again = bench
             .command()
             .args(["run", "pgdrill-demo/demo.yaml", "--engine", engine])
@@ -292,4 +328,145 @@ fn a_reader_that_goes_away_changes_nothing_about_a_run() {
     assert!(!text.contains("panicked"), "{text}");
     assert!(fs::read_to_string(bench.path("r.json")).unwrap().contains("\"restorable\""));
     bench.assert_nothing_left();
+}
+
+/// Every command whose words are its result.
+#[test]
+fn output_that_cannot_be_written_is_no_success() {
+    let bench = Bench::new();
+    bench.write("c.tar.gz", &small_archive());
+    bench.write("bad.tar.gz", b"no backup at all");
+    let text = "version: 1\nname: s\nbackup: {path: c.tar.gz}\nsandbox: {engine: local}\n";
+    bench.write("s.yaml", text.as_bytes());
+    let cases: [(&[&str], i32); 12] = [
+        (&["inspect", "c.tar.gz"], 2),
+        (&["inspect", "c.tar.gz", "--json", "-"], 2),
+        (&["inspect", "bad.tar.gz"], 1),
+        (&["verify", "c.tar.gz"], 2),
+        (&["verify", "c.tar.gz", "--json", "-"], 2),
+        (&["run", "s.yaml"], 2),
+        (&["plan", "s.yaml"], 2),
+        (&["validate", "s.yaml"], 2),
+        (&["generate", "schema"], 2),
+        (&["generate", "completions", "bash"], 2),
+        (&["--help"], 2),
+        (&["--version"], 2),
+    ];
+    for (args, code) in cases {
+        let full = fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = bench.command().args(args).stdout(full).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        let cause = "cannot write to standard output: No space left on device";
+        assert!(said.contains(cause), "{args:?}: {said}");
+    }
+    for (args, code) in cases {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = bench.command().args(args).stdout(writer).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(i32::from(code == 1)), "{args:?}: {said}");
+        let is_quiet = !said.contains("error:") && !said.contains("panicked");
+        assert!(is_quiet, "{args:?}: {said}");
+    }
+    bench.assert_nothing_left();
+}
+
+#[test]
+fn nothing_that_a_terminal_obeys_comes_out_of_a_name() {
+    let bench = Bench::new();
+    let odd = "e\u{1b}[31mRED\rX\nY.tar.gz";
+    bench.write(odd, &small_archive());
+    let name = "\u{1b}[32mgreen\r\u{9b}1m";
+    let cases: [&[&str]; 6] = [
+        &["verify", odd, "--name", name],
+        &["verify", "\u{1b}[31mgone\r.tar.gz", "--progress", "plain"],
+        &["inspect", odd],
+        &["inspect", "--quick", odd],
+        &["inspect", "\u{1b}[31m*\r"],
+        &["validate", "\u{1b}[31mgone\r.yaml"],
+    ];
+    for args in cases {
+        let output = bench.command().args(args).output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        let obeyed = text.chars().find(|c| c.is_control() && *c != '\n');
+        assert_eq!(obeyed, None, "{args:?}: {text:?}");
+        assert!(!text.is_empty() && !text.contains("X\nY"), "{args:?}: {text:?}");
+    }
+}
+
+#[test]
+fn a_report_on_standard_output_stands_there_alone() {
+    let bench = Bench::new();
+    bench.write("c.tar.gz", &small_archive());
+    bench.write("s.yaml", b"version: 1\nname: s\nbackup: {path: c.tar.gz}\n");
+    let out = |args: &[&str], code: i32| {
+        let output = bench.command().args(args).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {stdout}{stderr}");
+        assert!(!bench.path("-").exists(), "{args:?}");
+        (stdout, stderr)
+    };
+    let (json, words) = out(&["verify", "c.tar.gz", "--json", "-"], 0);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["schema"], "pgdrill.report/v1");
+    assert!(words.contains("Every byte could be read"), "{words}");
+    let (junit, words) = out(&["verify", "c.tar.gz", "--junit", "-", "--json", "r.json"], 0);
+    assert!(roxmltree::Document::parse(&junit).is_ok(), "{junit}");
+    assert!(words.contains("Every byte could be read"), "{words}");
+    assert!(bench.path("r.json").exists());
+    // A command that is refused says so there, too.
+    let (json, _) = out(&["run", "none.yaml", "--json", "-"], 64);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["scenarios"][0]["findings"][0]["code"], "scenario_invalid");
+    for args in
+        [&["verify", "c.tar.gz", "--json", "-", "--junit", "-"][..], &["demo", "--json", "-"]]
+    {
+        let (stdout, stderr) = out(args, 64);
+        assert!(stdout.is_empty() && stderr.contains("standard output"), "{stdout}{stderr}");
+    }
+    bench.assert_nothing_left();
+}
+
+#[test]
+fn a_key_that_is_typed_wins_over_one_of_the_environment() {
+    /// Options, variables, exit code.
+    type Case = (&'static [&'static str], &'static [(&'static str, &'static str)], i32);
+    const FILE: &str = "PGDRILL_DECRYPT_KEY_FILE";
+    const NAME: &str = "PGDRILL_DECRYPT_KEY_ENV";
+    let bench = Bench::new();
+    let bytes = support::encrypt::encrypted(&small_archive(), support::encrypt::STEP);
+    bench.write("c.tar.gz", &bytes);
+    bench.write("key", support::encrypt::KEY_BASE64.as_bytes());
+    bench.write("wrong", &[b'A'; 32]);
+    let key = ("KK", support::encrypt::KEY_BASE64);
+    let code = |command: &str, args: &[&str], variables: &[(&str, &str)]| {
+        let mut all = bench.command();
+        all.args([command, "c.tar.gz"]).args(args).env(key.0, key.1);
+        let output = all.envs(variables.iter().copied()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    for command in ["verify", "inspect"] {
+        let cases: [Case; 11] = [
+            (&["--decrypt-key-env", "KK"], &[(FILE, "wrong")], 0),
+            (&["--decrypt-key-env", "KK"], &[(FILE, "")], 0),
+            (&["--decrypt-key-file", "key"], &[(NAME, "NONE")], 0),
+            (&["--decrypt-key-file", "key"], &[(NAME, "")], 0),
+            (&["--decrypt-key-file", "key"], &[(NAME, "NONE"), (FILE, "wrong")], 0),
+            (&[], &[(NAME, "KK")], 0),
+            (&[], &[(NAME, "KK"), (FILE, "key")], 64),
+            (&["--decrypt-key-env", "KK", "--decrypt-key-file", "key"], &[], 64),
+            (&["--decrypt-key-env", ""], &[], 64),
+            (&["--decrypt-key-file", ""], &[], 64),
+            (&["--decrypt-key-env", "$KK"], &[], 64),
+        ];
+        for (args, variables, expected) in cases {
+            let (code, said) = code(command, args, variables);
+            assert_eq!(code, Some(expected), "{command} {args:?} {variables:?}: {said}");
+            assert_eq!(expected == 64, said.contains("--decrypt-key"), "{args:?}: {said}");
+        }
+    }
+    let help = bench.command().args(["inspect", "--help"]).output().unwrap();
+    assert!(!String::from_utf8(help.stdout).unwrap().to_lowercase().contains("scenario"));
 }

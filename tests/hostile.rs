@@ -171,7 +171,8 @@ fn a_subscription_does_not_connect() {
 
 #[test]
 fn a_fork_bomb_reaches_the_limit_on_processes() {
-    let bomb = program("f() { f | f & }; f");
+    // Its processes need a moment to become many, and the restore would not wait for them.
+    let bomb = program("f() { f | f & }; f; sleep 5");
     attack("fork bomb", &bomb, "", &expected(2, "inconclusive", "process_limit"));
     let ran = attack_on(
         "docker",

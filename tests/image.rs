@@ -9,11 +9,13 @@ use support::{
     Bench, ENGINES, LOCAL_MAJOR, Layout, Ran, docker, fixture, gzip, image, members, tar,
 };
 
-/// An archive of globals and these two databases, with bytes of one dump changed for as many others.
+/// An archive of globals, this database and another, with bytes of one dump changed for as many others.
 fn archive(changed: &str, from: &str, to: &str) -> Vec<u8> {
     assert_eq!(from.len(), to.len());
     let mut all = members(&fixture(LOCAL_MAJOR).folder, Layout::V4);
-    all.retain(|(name, _)| name.contains("app") || name.contains("x.sql") || name == "globals.sql");
+    all.retain(|(name, _)| {
+        name.contains(changed) || name.contains("x.sql") || name == "globals.sql"
+    });
     let dump = &mut all.iter_mut().find(|(name, _)| name.contains(changed)).unwrap().1;
     let places: Vec<usize> = dump
         .windows(from.len())
@@ -29,18 +31,18 @@ fn archive(changed: &str, from: &str, to: &str) -> Vec<u8> {
 }
 
 /// This database was not loaded for this reason, with this first step; the other was restored.
-fn assert_lacking(ran: &Ran, code: &str, step: &str) {
+fn assert_lacking(ran: &Ran, database: &str, code: &str, step: &str) {
     assert_eq!(ran.code, Some(2), "{}", ran.text());
     assert_eq!(ran.verdict(), "inconclusive", "{}", ran.text());
-    assert_eq!(ran.findings(), [(code.to_owned(), Some("app".to_owned()))], "{}", ran.text());
-    assert_eq!(ran.outcomes()["app"], "errored", "{}", ran.text());
+    assert_eq!(ran.findings(), [(code.to_owned(), Some(database.to_owned()))], "{}", ran.text());
+    assert_eq!(ran.outcomes()[database], "errored", "{}", ran.text());
     assert_eq!(ran.outcomes()["x.sql"], "restored", "{}", ran.text());
-    let app = &ran.scenario()["databases"][0];
-    assert_eq!(app["name"], "app");
-    assert!(app["restored_bytes"].is_null(), "{app}");
-    let first = app["findings"][0]["remedy"][0].as_str().unwrap();
+    let all = ran.scenario()["databases"].as_array().unwrap();
+    let lacking = all.iter().find(|found| found["name"] == database).unwrap();
+    assert!(lacking["restored_bytes"].is_null(), "{lacking}");
+    let first = lacking["findings"][0]["remedy"][0].as_str().unwrap();
     assert!(first.contains(step), "{first}");
-    assert!(ran.stdout.contains("✗ tools or image     app: "), "{}", ran.text());
+    assert!(ran.stdout.contains(&format!("✗ tools or image     {database}: ")), "{}", ran.text());
     let (before, _) = ran.stdout.split_once("globals run").unwrap();
     assert!(before.contains(&format!("({code})")), "named too late\n{}", ran.text());
 }
@@ -54,7 +56,7 @@ fn an_extension_that_is_not_there_is_named_before_anything_is_loaded() {
     ] {
         let bench = Bench::new();
         let ran = bench.verify(&bench.write("c.tar.gz", &bytes), engine);
-        assert_lacking(&ran, "extension_missing", step);
+        assert_lacking(&ran, "app", "extension_missing", step);
         assert!(ran.stdout.contains("no extension `postgis`"), "{}", ran.text());
     }
 }
@@ -65,9 +67,36 @@ fn a_locale_that_is_not_there_is_named_before_anything_is_loaded() {
     for engine in ENGINES {
         let bench = Bench::new();
         let ran = bench.verify(&bench.write("c.tar.gz", &bytes), engine);
-        assert_lacking(&ran, "locale_missing", "localedef -i xx_XX");
+        assert_lacking(&ran, "app", "locale_missing", "localedef -i xx_XX");
         let app = &ran.scenario()["databases"][0];
         assert!(app["findings"][0]["cause"].as_str().unwrap().contains("xx_XX.8"), "{app}");
+    }
+}
+
+#[test]
+fn a_collation_that_cannot_be_made_is_named_before_anything_is_loaded() {
+    let from = "(provider = libc, locale = 'C')";
+    let to = format!("{:<30})", "(locale = 'xx_XX.utf8'");
+    // The second is in LATIN1, where a locale must be tried in a database of that encoding.
+    for (database, object) in [("app", "COLLATION shop.plain"), ("latin", "COLLATION public.plain")]
+    {
+        let bytes = archive(database, from, &to);
+        for engine in ENGINES {
+            let bench = Bench::new();
+            let ran = bench.verify(&bench.write("c.tar.gz", &bytes), engine);
+            assert_lacking(&ran, database, "locale_missing", "localedef -i xx_XX -f UTF-8");
+            assert!(ran.text().contains(object), "{}", ran.text());
+        }
+    }
+}
+
+#[test]
+fn a_collation_that_the_server_lacks_is_named_before_anything_is_loaded() {
+    let bytes = archive("app", "pg_catalog.ucs_basic", "pg_catalog.\"xx_XX~\" ");
+    for engine in ENGINES {
+        let bench = Bench::new();
+        let ran = bench.verify(&bench.write("c.tar.gz", &bytes), engine);
+        assert_lacking(&ran, "app", "locale_missing", "an image");
     }
 }
 

@@ -158,6 +158,18 @@ fn a_sweep_of_the_machine_spares_what_a_container_runs_until_that_is_gone() {
 }
 
 #[test]
+fn a_look_creates_nothing() {
+    let bench = Bench::new();
+    let look = || bench.command().args(["sweep", "--dry-run"]).output().unwrap();
+    assert!(look().status.success(), "{}", text(&look()));
+    assert!(!bench.path("state").exists());
+    bench.write("state/ledger", b"a file");
+    let output = look();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("failed to read"), "{}", text(&output));
+}
+
+#[test]
 fn a_look_and_the_next_run_tell_of_leftovers_and_remove_nothing() {
     for engine in ENGINES {
         let bench = Bench::new();

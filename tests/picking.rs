@@ -13,7 +13,7 @@ use pgdrill::event::EventSender;
 use pgdrill::finding::FindingCode;
 use pgdrill::outcome::{ScenarioReport, ScenarioResult, Verdict};
 use pgdrill::scenario::{Pick, Scenario};
-use support::{Bench, ENGINES, LOCAL_MAJOR, Layout, fixture, gzip, members, tar};
+use support::{Bench, ENGINES, LOCAL_MAJOR, Layout, background, fixture, gzip, members, tar};
 use tokio_util::sync::CancellationToken;
 
 const DUMP: &[u8] = include_bytes!("fixtures/custom/15.dump");
@@ -66,6 +66,32 @@ fn a_quoted_glob_must_match_one_backup() {
 }
 
 #[test]
+fn a_name_that_is_no_text_beside_the_backups_breaks_no_command() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let odd = |name: &[u8]| std::ffi::OsStr::from_bytes(name).to_owned();
+    let bench = Bench::new();
+    bench.write("b_20260130_021011.dump", DUMP);
+    bench.write("s.yaml", b"version: 1\nname: s\nbackup: {path: 'b_*.dump', pick: newest}\n");
+    fs::write(bench.folder.path().join(odd(b"other\xff.tmp")), "").unwrap();
+    let code = |args: &[&str]| {
+        let output = bench.command().args(args).output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        assert!(!said.contains("panicked"), "{args:?}: {said}");
+        (output.status.code(), said)
+    };
+    for args in [["verify", "b_*.dump"], ["inspect", "b_*.dump"]] {
+        assert_eq!(code(&args).0, Some(0), "{args:?}: {}", code(&args).1);
+    }
+    assert!(code(&["plan", "s.yaml"]).1.contains("b_20260130_021011.dump"));
+    fs::write(bench.folder.path().join(odd(b"b_\xff.dump")), DUMP).unwrap();
+    for args in [["verify", "b_*.dump"], ["inspect", "b_*.dump"], ["plan", "s.yaml"]] {
+        let (code, said) = code(&args);
+        assert_eq!(code, Some(2), "{args:?}: {said}");
+        assert!(said.contains("is not UTF-8"), "{args:?}: {said}");
+    }
+}
+
+#[test]
 fn the_newest_beside_the_scenario_is_judged_even_if_it_is_empty() {
     let bench = Bench::new();
     bench.write("at/b_20260130_021011.dump", DUMP);
@@ -101,6 +127,44 @@ fn a_picked_backup_that_is_still_written_is_inconclusive() {
     });
     assert_eq!(codes(&report), [FindingCode::BackupChanging]);
     assert_eq!((report.verdict, report.result), (Verdict::Inconclusive, ScenarioResult::Errored));
+}
+
+/// Whatever the databases became before it was seen: nobody knows which backup was tested.
+#[test]
+fn a_backup_replaced_while_it_is_restored_is_inconclusive() {
+    let half = |path: &Path| {
+        let whole = fs::read(path).unwrap();
+        fs::write(path, &whole[..whole.len() / 2]).unwrap();
+    };
+    let other = |path: &Path| {
+        let all = members(&fixture(LOCAL_MAJOR).folder, Layout::V4);
+        fs::write(path.with_extension("new"), gzip(&tar(&all[1..]))).unwrap();
+        fs::rename(path.with_extension("new"), path).unwrap();
+    };
+    for engine in ENGINES {
+        for (way, replace) in [("cut", half as fn(&Path)), ("another", other)] {
+            let bench = Bench::new();
+            let mut running = background::start(&bench, engine, "server ready");
+            replace(&bench.path("c.tar.gz"));
+            assert_eq!(running.wait(), Some(2), "{engine} {way}");
+            let json = fs::read_to_string(bench.path("r.json")).unwrap();
+            let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+            let scenario = &report["scenarios"][0];
+            assert_eq!(scenario["verdict"], "inconclusive", "{engine} {way} {json}");
+            let codes: Vec<&str> = scenario["findings"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|found| found["class"] != "notice")
+                .map(|found| found["code"].as_str().unwrap())
+                .collect();
+            assert!(codes.contains(&"backup_changing"), "{engine} {way} {codes:?}");
+            let outcomes = scenario["databases"].as_array().unwrap();
+            let is_failed = outcomes.iter().any(|database| database["outcome"] == "failed");
+            assert!(!is_failed, "{engine} {way} {json}");
+            bench.assert_nothing_left();
+        }
+    }
 }
 
 #[test]

@@ -117,6 +117,40 @@ fn an_image_that_is_not_there_is_announced_and_not_pulled() {
 }
 
 #[test]
+fn a_named_image_that_cannot_be_had_is_not_replaced_by_local_programs() {
+    let bench = Bench::new();
+    write(&bench, "auto", |_| {});
+    let args = ["--format", "json", "--image", "no-such-image:{major}", "--pull", "never"];
+    let output = plan(&bench, "auto", &args);
+    let found = json(&output);
+    assert_eq!(output.status.code(), Some(2), "{found}");
+    assert_eq!((&found["starts"], &found["engine"]), (&false.into(), &Value::Null));
+    assert_eq!(found["findings"][0]["code"], "image_unavailable");
+    // Without a daemon there is no image to be had anyway.
+    let output = bench
+        .command()
+        .env("DOCKER_HOST", "unix:///nowhere")
+        .args(["plan", "s.yaml"])
+        .args(args)
+        .output()
+        .unwrap();
+    assert_eq!(json(&output)["engine"]["kind"], "local");
+    // A map of images names them too.
+    let text = fs::read_to_string(bench.path("s.yaml")).unwrap();
+    let text = format!("{text}postgres: {{image: {{13: 'pg:13'}}}}\n");
+    bench.write("s.yaml", text.as_bytes());
+    let output = bench
+        .command()
+        .env_remove("PGDRILL_IMAGE")
+        .args(["plan", "s.yaml", "--format", "json"])
+        .output()
+        .unwrap();
+    let found = json(&output);
+    assert_eq!((output.status.code(), &found["engine"]), (Some(2), &Value::Null));
+    assert_eq!(found["findings"][0]["code"], "image_unavailable", "{found}");
+}
+
+#[test]
 fn what_is_broken_is_said_and_the_others_could_still_run() {
     let bench = Bench::new();
     let cut = |all: &mut Vec<(String, Vec<u8>)>| {
@@ -140,6 +174,30 @@ fn what_is_broken_is_said_and_the_others_could_still_run() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("(dump_truncated)") && text.contains("start no server"), "{text}");
+}
+
+#[test]
+fn a_database_that_the_backup_does_not_hold_is_named() {
+    let bench = Bench::new();
+    write(&bench, "lost", |all| all.retain(|(name, _)| !name.ends_with("app.dump")));
+    let output = plan(&bench, "lost", &["--engine", "local"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let warning = "check `enough orders` asks the database `app`, which the backup does not hold: a run fails it";
+    assert!(text.contains(&format!("  warning: {warning}\n")), "{text}");
+    assert!(text.contains("it would end with `not_restorable`, exit 1."), "{text}");
+    let found = json(&plan(&bench, "lost", &["--format", "json", "--engine", "local"]));
+    assert_eq!(found["warnings"][0], warning);
+    assert_eq!(found["warnings"].as_array().unwrap().len(), 2);
+    assert_eq!((&found["starts"], &found["decided"]["exit_code"]), (&true.into(), &1.into()));
+    // As the run itself says; one that is selected and lost is an error already.
+    let text = fs::read_to_string(bench.path("s.yaml")).unwrap();
+    let text = text.replace("restore: {", "restore: {only: ['*', app], ");
+    bench.write("s.yaml", text.as_bytes());
+    let output = plan(&bench, "lost", &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("`restore.only` names `app`"), "{text}");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 mod support;
 
 use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use support::{Bench, LOCAL_MAJOR, Layout, fixture, gzip, members, tar};
 
@@ -39,6 +41,32 @@ fn validate_tells_all_of_all_files() {
     assert_eq!(code, Some(64));
     assert!(err.contains("named `a`, in `all/a.yaml` and `twin.yaml`"), "{err}");
     assert_eq!(said(&bench, &["validate", "nowhere"]).0, Some(64));
+}
+
+#[test]
+fn a_scenario_that_is_no_file_is_refused_and_not_waited_for() {
+    let bench = Bench::new();
+    assert!(Command::new("mkfifo").arg(bench.path("p.yaml")).status().unwrap().success());
+    for command in ["validate", "plan", "run"] {
+        for path in ["p.yaml", "/dev/zero"] {
+            let mut child = bench
+                .command()
+                .args([command, path])
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let started = Instant::now();
+            while child.try_wait().unwrap().is_none() && started.elapsed().as_secs() < 10 {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let _ = child.kill();
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(64), "{command} {path}: {said}");
+            assert!(said.contains(&format!("`{path}` is neither a file nor a folder")), "{said}");
+        }
+    }
 }
 
 #[test]

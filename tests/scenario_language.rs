@@ -92,6 +92,12 @@ fn scenario_with(key: &str, example: &str) -> String {
                 "expect: {{verdict: {{not_restorable: {{finding: dump_damaged, database: {example}}}}}}}\n"
             );
         }
+        "backup.decrypt.key_file" | "backup.decrypt.key_env" => {
+            let key = key.trim_start_matches("backup.decrypt.");
+            return format!(
+                "version: 1\nname: n\nbackup:\n  path: /b\n  decrypt: {{{key}: {example}}}\n"
+            );
+        }
         "backup.pick" | "backup.sha256" => {
             let key = key.trim_start_matches("backup.");
             return format!("version: 1\nname: n\nbackup:\n  path: /b\n  {key}: {example}\n");

@@ -8,6 +8,8 @@
 )]
 
 pub mod background;
+pub mod both;
+pub mod encrypt;
 pub mod far;
 pub mod podman;
 
@@ -16,6 +18,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -25,7 +28,7 @@ pub const SOURCE_SQL: &str = include_str!("../fixtures/source.sql");
 
 /// Where fixtures are kept between tests; made once.
 fn fixtures() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures-v4");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fixtures-v5");
     fs::create_dir_all(&folder).unwrap();
     folder
 }
@@ -62,7 +65,9 @@ pub struct Source {
 
 impl Source {
     pub fn start(major: u32) -> Self {
-        let name = format!("fixture-source-{major}-{}", std::process::id());
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let name = format!("fixture-source-{major}-{}-{number}", std::process::id());
         let script = "initdb -D /tmp/data --auth=trust -U postgres -E UTF8 --locale=C.UTF-8 >/dev/null \
             && mkdir /tmp/fast && exec postgres -D /tmp/data -k /tmp -c fsync=off -c listen_addresses=";
         docker_ok(&[
@@ -134,6 +139,53 @@ impl Source {
         args.extend(options);
         args.push(&target);
         docker_ok(&args)
+    }
+
+    /// What a shell script prints inside; its first line names a folder of files, which are copied
+    /// there first.
+    pub fn shell(&self, folder: &Path, script: &str) -> String {
+        let target = format!("{}:/tmp/files", self.name);
+        docker_ok(&["cp", "-q", folder.to_str().unwrap(), &target]);
+        String::from_utf8(docker_ok(&["exec", &self.name, "sh", "-c", script])).unwrap()
+    }
+
+    /// Makes the [`DATABASES`].
+    pub fn fill(&self) {
+        for (index, part) in SOURCE_SQL.split("\n\\connect ").enumerate() {
+            if index == 0 {
+                self.psql("postgres", part);
+                continue;
+            }
+            let (name, sql) = part.split_once('\n').unwrap();
+            let name = name.trim_matches('"').replace("\"\"", "\"");
+            self.psql(&name, sql);
+        }
+    }
+
+    /// One of the [`FACTS`].
+    pub fn fact(&self, database: &str, fact: &str) -> String {
+        let (_, sql) = FACTS.iter().find(|(name, _)| *name == fact).unwrap();
+        self.psql(
+            database,
+            &format!(
+                "set client_encoding = 'UTF8'; set default_transaction_read_only = off; {sql}"
+            ),
+        )
+    }
+
+    /// Runs a shell script inside.
+    pub fn run(&self, script: &str, args: &[&str]) {
+        docker_ok(&[&["exec", &self.name, "sh", "-ec", script, "sh"], args].concat());
+    }
+
+    /// Copies a folder out of the container.
+    pub fn fetch(&self, from: &str, folder: &Path) {
+        docker_ok(&["cp", "-q", &format!("{}:{from}", self.name), folder.to_str().unwrap()]);
+    }
+
+    /// What a program inside prints.
+    pub fn output(&self, command: &[&str]) -> Vec<u8> {
+        docker_ok(&[&["exec", &self.name], command].concat())
     }
 
     pub fn globals(&self) -> Vec<u8> {
@@ -217,15 +269,7 @@ pub fn fixture(major: u32) -> Fixture {
 
 fn make_fixture(major: u32, folder: &Path) {
     let source = Source::start(major);
-    for (index, part) in SOURCE_SQL.split("\n\\connect ").enumerate() {
-        if index == 0 {
-            source.psql("postgres", part);
-            continue;
-        }
-        let (name, sql) = part.split_once('\n').unwrap();
-        let name = name.trim_matches('"').replace("\"\"", "\"");
-        source.psql(&name, sql);
-    }
+    source.fill();
     let dumps = folder.join("cluster/dumps");
     fs::create_dir_all(&dumps).unwrap();
     let mut facts: BTreeMap<&str, BTreeMap<&str, String>> = BTreeMap::new();
@@ -236,22 +280,31 @@ fn make_fixture(major: u32, folder: &Path) {
             _ => gzip(&source.dump(name, &["--format=plain"])),
         };
         fs::write(dumps.join(format!("{name}.{extension}")), bytes).unwrap();
-        let of_database = FACTS
-            .iter()
-            .map(|(fact, sql)| (*fact, source.psql(name, &encoded(name, sql))))
-            .collect();
+        let of_database = FACTS.iter().map(|(fact, _)| (*fact, source.fact(name, fact))).collect();
         facts.insert(name, of_database);
     }
     fs::write(folder.join("cluster/globals.sql"), source.globals()).unwrap();
     fs::write(folder.join("facts.json"), serde_json::to_vec(&facts).unwrap()).unwrap();
 }
 
-fn encoded(_database: &str, sql: &str) -> String {
-    format!("set client_encoding = 'UTF8'; set default_transaction_read_only = off; {sql}")
-}
-
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::new(6));
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// With a checksum, as zstd's own program and dbbackup write it.
+pub fn zstd(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// With a checksum, as lz4's own program writes it.
+pub fn lz4(bytes: &[u8]) -> Vec<u8> {
+    let info = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
