@@ -46,6 +46,7 @@ pub use inventory::{
 };
 pub(crate) use pin::compare as compare_pin;
 pub use rows::Fingerprint;
+pub(crate) use rows::{Column, Form, RowReader, RowSummary, TextEncoding};
 pub use sidecar::{Said, Sidecar, read as read_sidecar};
 pub(crate) use sidecar::{failures_said, no_sidecar};
 pub(crate) use sql::CopyTarget;

@@ -153,10 +153,14 @@ fn checks(plan: &ScenarioPlan) -> String {
     let mut text = "\n  Checks\n".to_owned();
     for check in &plan.checks {
         text.push_str(&format!(
-            "    {:<8} {} in {}: {}\n",
+            "    {:<8} {}{}: {}\n",
             check.kind,
             one_line(&check.name, 60),
-            one_line(&check.database, 60),
+            check
+                .database
+                .iter()
+                .map(|name| format!(" in {}", one_line(name, 60)))
+                .collect::<String>(),
             one_line(&check.expected, 100)
         ));
     }

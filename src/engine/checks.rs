@@ -1,123 +1,136 @@
 //! Runs a scenario's checks against the restored databases.
 
+mod query;
+
 use std::time::Instant;
 
-use jiff::Timestamp;
-
 use super::cluster::{Cluster, random_role};
-use crate::check::{judge_count, judge_value};
 use crate::ephemeral::EphemeralError;
 use crate::event::{EventSender, RunEvent};
 use crate::outcome::{CheckOutcome, CheckReport, DatabaseOutcome, DatabaseReport};
-use crate::postgres::SessionError;
-use crate::postgres::check_session::{self, Answer};
-use crate::scenario::{Check, CheckKind};
+use crate::postgres::{Session, check_session};
+use crate::scenario::{Check, CheckKind, Question};
 
-/// Runs every check in the scenario's order.
+/// What checks look at.
+pub(super) struct Checked<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) databases: &'a [DatabaseReport],
+}
+
+/// What came of a check, of one database or of the cluster.
+struct Answered {
+    database: Option<String>,
+    outcome: CheckOutcome,
+    observed: String,
+    started: Instant,
+}
+
+/// Runs every check in the scenario's order; what it says of several databases stands in the
+/// report once for each.
 ///
 /// Cancel safe: the sessions end with the sandbox.
 pub(super) async fn run(
-    cluster: &Cluster,
+    checked: &Checked<'_>,
     checks: &[Check],
-    databases: &[DatabaseReport],
     events: &EventSender,
     reports: &mut Vec<CheckReport>,
 ) -> Result<(), EphemeralError> {
     if checks.is_empty() {
         return Ok(());
     }
-    let role = random_role();
-    let major = cluster.major();
-    if let Err(error) = check_session::make_reader(&cluster.admin, &role, major).await {
-        return Err(cluster.why_lost(&error).await);
-    }
-    let mut opened: Vec<String> = Vec::new();
+    let mut readers = Readers::make(checked.cluster).await?;
     for check in checks {
-        let started = Instant::now();
-        let outcome = databases
-            .iter()
-            .find(|database| database.name == check.database)
-            .map(|database| database.outcome);
-        let (outcome, observed) = match outcome {
-            Some(DatabaseOutcome::Restored) => {
-                if major < 14 && !opened.contains(&check.database) {
-                    let session = cluster.session(&check.database).await?;
-                    if let Err(error) = check_session::let_read(&session, &role).await {
-                        return Err(cluster.why_lost(&error).await);
-                    }
-                    opened.push(check.database.clone());
-                }
-                ask(cluster, &role, check).await?
+        let answers = match &check.kind {
+            CheckKind::Query(question, comparison) => {
+                vec![ask(checked, &mut readers, check, question, Some(comparison)).await?]
             }
-            Some(_) => {
-                (CheckOutcome::Skipped, format!("database `{}` was not restored", check.database))
+            CheckKind::NoRows(question) => {
+                vec![ask(checked, &mut readers, check, question, None).await?]
             }
-            None => (
-                CheckOutcome::Failed,
-                format!(
-                    "the backup holds no database `{}`, or the scenario leaves it out",
-                    check.database
-                ),
-            ),
         };
-        let report = CheckReport {
-            kind: check.kind.as_str().to_owned(),
-            name: check.name.clone(),
-            database: check.database.clone(),
-            outcome,
-            expected: check.expected(),
-            observed,
-            duration_seconds: started.elapsed().as_secs_f64(),
-            line: check.place.as_ref().map(|place| place.line),
-            column: check.place.as_ref().map(|place| place.column),
-        };
-        events.send(RunEvent::CheckFinished {
-            name: report.name.clone(),
-            outcome,
-            detail: format!("expected {}, observed {}", report.expected, report.observed),
-            place: check.place.clone(),
-        });
-        reports.push(report);
+        for answer in answers {
+            let report = CheckReport {
+                kind: check.kind.as_str().to_owned(),
+                name: check.name.clone(),
+                database: answer.database,
+                outcome: answer.outcome,
+                expected: check.expected(),
+                observed: answer.observed,
+                duration_seconds: answer.started.elapsed().as_secs_f64(),
+                line: check.place.as_ref().map(|place| place.line),
+                column: check.place.as_ref().map(|place| place.column),
+            };
+            events.send(RunEvent::CheckFinished {
+                name: report.name.clone(),
+                outcome: report.outcome,
+                detail: format!("expected {}, observed {}", report.expected, report.observed),
+                place: check.place.clone(),
+            });
+            reports.push(report);
+        }
     }
     Ok(())
 }
 
 async fn ask(
-    cluster: &Cluster,
-    role: &str,
+    checked: &Checked<'_>,
+    readers: &mut Readers<'_>,
     check: &Check,
-) -> Result<(CheckOutcome, String), EphemeralError> {
-    let session = cluster.reader_session(role, &check.database).await?;
-    let sql = check.sql.expose();
-    // What is seen beside a secret could tell it.
-    let hides = check.hides_observed();
-    let shown = |text: String| if hides { "[redacted]".to_owned() } else { text };
-    let answer = match &check.kind {
-        CheckKind::Query(_) => check_session::ask_value(&session, sql).await,
-        CheckKind::NoRows => check_session::ask_rows(&session, sql).await,
+    question: &Question,
+    comparison: Option<&crate::scenario::Comparison>,
+) -> Result<Answered, EphemeralError> {
+    let started = Instant::now();
+    let (outcome, observed) = match checked.standing(&question.database) {
+        Ok(()) => {
+            let session = readers.session(&question.database).await?;
+            let hides = check.hides_observed();
+            query::ask(checked.cluster, &session, question.sql.expose(), comparison, hides).await?
+        }
+        Err(standing) => standing,
     };
-    match answer {
-        Ok(Answer::Value(value)) => {
-            let CheckKind::Query(comparison) = &check.kind else {
-                return Ok((CheckOutcome::Errored, "no value was asked for".to_owned()));
-            };
-            let value = value.as_ref().map(|value| value.as_deref());
-            let judged = judge_value(comparison, value, Timestamp::now());
-            Ok((judged.outcome, shown(crate::text::one_line(&judged.observed, 200))))
+    Ok(Answered { database: Some(question.database.clone()), outcome, observed, started })
+}
+
+impl Checked<'_> {
+    /// Whether a database can be asked; else what a check on it says.
+    fn standing(&self, name: &str) -> Result<(), (CheckOutcome, String)> {
+        let database = self.databases.iter().find(|database| database.name == name);
+        match database.map(|database| database.outcome) {
+            Some(DatabaseOutcome::Restored) => Ok(()),
+            Some(_) => Err((CheckOutcome::Skipped, format!("database `{name}` was not restored"))),
+            None => Err((
+                CheckOutcome::Failed,
+                format!("the backup holds no database `{name}`, or the scenario leaves it out"),
+            )),
         }
-        Ok(Answer::Rows { count, has_population }) => {
-            let judged = judge_count(count, has_population);
-            Ok((judged.outcome, shown(judged.observed)))
+    }
+}
+
+/// Sessions of a role that can read everything and change nothing.
+struct Readers<'a> {
+    cluster: &'a Cluster,
+    role: String,
+    /// Databases that have given the role its rights, where each must (before PostgreSQL 14).
+    opened: Vec<String>,
+}
+
+impl<'a> Readers<'a> {
+    async fn make(cluster: &'a Cluster) -> Result<Self, EphemeralError> {
+        let role = random_role();
+        match check_session::make_reader(&cluster.admin, &role, cluster.major()).await {
+            Ok(()) => Ok(Self { cluster, role, opened: Vec::new() }),
+            Err(error) => Err(cluster.why_lost(&error).await),
         }
-        Err(SessionError::Server(refused)) => {
-            let outcome = if check_session::is_missing_object(&refused) {
-                CheckOutcome::Failed
-            } else {
-                CheckOutcome::Errored
-            };
-            let text = crate::text::without_values(&refused.sqlstate, &refused.message);
-            Ok((outcome, format!("{} (SQLSTATE {})", shown(text), refused.sqlstate)))
+    }
+
+    async fn session(&mut self, database: &str) -> Result<Session, EphemeralError> {
+        if self.cluster.major() < 14 && !self.opened.iter().any(|opened| opened == database) {
+            let session = self.cluster.session(database).await?;
+            if let Err(error) = check_session::let_read(&session, &self.role).await {
+                return Err(self.cluster.why_lost(&error).await);
+            }
+            self.opened.push(database.to_owned());
         }
-        Err(error @ SessionError::Lost(_)) => Err(cluster.why_lost(&error).await),
+        self.cluster.reader_session(&self.role, database).await
     }
 }

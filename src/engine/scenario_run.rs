@@ -242,9 +242,8 @@ impl<'a> ScenarioRun<'a> {
         self.enter_phase("checks");
         let before = self.pressure().await;
         let checked = checks::run(
-            &cluster,
+            &checks::Checked { cluster: &cluster, databases: &self.report.databases },
             &self.scenario.checks,
-            &self.report.databases,
             self.events,
             // Directly: a limit that ends the work loses none that has been asked.
             &mut self.report.checks,

@@ -120,7 +120,7 @@ impl ScenarioReport {
         let failed = |database: &&DatabaseReport| database.outcome == DatabaseOutcome::Failed;
         let of_databases = self.databases.iter().filter(failed).flat_map(|one| &one.findings);
         let checks = self.checks.iter().filter(|check| check.outcome == CheckOutcome::Failed);
-        let of_checks = checks.map(|check| check_failure(&check.name, &check.database));
+        let of_checks = checks.map(|check| check_failure(&check.name, check.database.as_deref()));
         self.findings.iter().chain(of_databases).cloned().chain(of_checks).collect()
     }
 
@@ -134,8 +134,10 @@ impl ScenarioReport {
 }
 
 /// What a check that does not hold says about the backup.
-pub fn check_failure(check: &str, database: &str) -> Finding {
-    Finding::new(FindingCode::CheckFailed, "a check does not hold").on(check).in_database(database)
+pub fn check_failure(check: &str, database: Option<&str>) -> Finding {
+    let mut finding = Finding::new(FindingCode::CheckFailed, "a check does not hold").on(check);
+    finding.database = database.map(str::to_owned);
+    finding
 }
 
 /// About a backup.
@@ -232,8 +234,8 @@ pub struct CheckReport {
     pub kind: String,
     /// Its name.
     pub name: String,
-    /// The database it asks.
-    pub database: String,
+    /// The database it is about; missing where that is the cluster.
+    pub database: Option<String>,
     /// What became of it.
     pub outcome: CheckOutcome,
     /// What should be.

@@ -9,13 +9,14 @@ pub(super) fn lost_checks<'s>(
     inventory: &BackupInventory,
 ) -> Vec<&'s Check> {
     let is_held = |name: &str| inventory.databases.iter().any(|dump| dump.name == name);
-    scenario.checks.iter().filter(|check| !is_held(&check.database)).collect()
+    scenario.checks.iter().filter(|check| !check.database().is_none_or(is_held)).collect()
 }
 
 /// What a person is warned of.
 pub(super) fn warning(check: &Check) -> String {
     format!(
         "check `{}` asks the database `{}`, which the backup does not hold: a run fails it",
-        check.name, check.database
+        check.name,
+        check.database().unwrap_or_default()
     )
 }

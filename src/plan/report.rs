@@ -169,8 +169,8 @@ pub struct PlannedCheck {
     pub kind: &'static str,
     /// Its name.
     pub name: String,
-    /// The database it asks.
-    pub database: String,
+    /// The database it asks; missing where it looks at several, or at the cluster.
+    pub database: Option<String>,
     /// What should be.
     pub expected: String,
 }
@@ -261,7 +261,7 @@ fn decide(
     let failures: Vec<Finding> = lost
         .unwrap_or_default()
         .iter()
-        .map(|check| check_failure(&check.name, &check.database))
+        .map(|check| check_failure(&check.name, check.database()))
         .collect();
     // Whatever the scenario leaves out was read too, and counts as it does in a run.
     let of_dumps = inventory.databases.iter().flat_map(|dump| &dump.findings);
@@ -302,7 +302,7 @@ fn check(check: &Check) -> PlannedCheck {
     PlannedCheck {
         kind: check.kind.as_str(),
         name: check.name.clone(),
-        database: check.database.clone(),
+        database: check.database().map(str::to_owned),
         expected: check.expected(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Row};
@@ -84,6 +85,20 @@ impl Session {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, SessionError> {
         Ok(self.client.query(sql, parameters).await?)
+    }
+
+    /// Runs a `COPY … TO STDOUT` and calls `see` with what comes, piece by piece: a piece is a row,
+    /// line end included.
+    pub(crate) async fn copy_out(
+        &self,
+        sql: &str,
+        mut see: impl FnMut(&[u8]),
+    ) -> Result<(), SessionError> {
+        let mut rows = std::pin::pin!(self.client.copy_out(sql).await?);
+        while let Some(row) = rows.next().await {
+            see(&row?);
+        }
+        Ok(())
     }
 }
 

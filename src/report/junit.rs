@@ -256,9 +256,9 @@ fn own_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
     cases.push(own("run", "start", &run, verdict));
     let cleanup = of(&is_about_cleanup);
     cases.push(own("cleanup", "cleanup", &cleanup, String::new()));
-    // A check on a database that the backup does not hold has no suite of its own.
+    // A check of the cluster, or on a database that the backup does not hold, has no other suite.
     for check in &scenario.checks {
-        if !scenario.databases.iter().any(|database| database.name == check.database) {
+        if !scenario.databases.iter().any(|one| Some(&one.name) == check.database.as_ref()) {
             cases.push(check_case(scenario, class, check));
         }
     }
@@ -337,7 +337,8 @@ fn database_suite(
     };
     let fate = weighed(scenario, fate);
     suite.add_testcase(case(&class, "restore", database.duration_seconds, &fate));
-    for check in scenario.checks.iter().filter(|check| check.database == database.name) {
+    let own = |check: &&CheckReport| check.database.as_ref() == Some(&database.name);
+    for check in scenario.checks.iter().filter(own) {
         suite.add_testcase(check_case(scenario, &class, check));
     }
     suite.build()

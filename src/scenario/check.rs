@@ -11,31 +11,36 @@ use crate::text::duration;
 pub struct Check {
     /// Unique within the scenario.
     pub name: String,
-    /// The database it asks.
-    pub database: String,
-    /// One SQL statement that reads.
-    pub sql: Filled<String>,
-    /// What must hold.
+    /// What is looked at, and what must hold.
     pub kind: CheckKind,
     /// Where the scenario says what must hold.
     pub place: Option<SourcePlace>,
 }
 
-/// What must hold.
+/// What is looked at, and what must hold.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CheckKind {
     /// The first column of the first row.
-    Query(Comparison),
+    Query(Question, Comparison),
     /// The statement returns no row although its tables hold rows.
-    NoRows,
+    NoRows(Question),
+}
+
+/// What a database is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Question {
+    /// The database.
+    pub database: String,
+    /// One SQL statement that reads.
+    pub sql: Filled<String>,
 }
 
 impl CheckKind {
     /// The name used in scenarios and reports.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Query(_) => "query",
-            Self::NoRows => "no_rows",
+            Self::Query(..) => "query",
+            Self::NoRows(_) => "no_rows",
         }
     }
 }
@@ -71,21 +76,29 @@ impl Comparison {
 }
 
 impl Check {
+    /// The one database that it asks; `None` where it looks at several, or at the cluster.
+    pub fn database(&self) -> Option<&str> {
+        match &self.kind {
+            CheckKind::Query(question, _) | CheckKind::NoRows(question) => Some(&question.database),
+        }
+    }
+
     /// Whether what is observed must not be shown: beside a secret it would tell it.
     pub fn hides_observed(&self) -> bool {
-        let in_comparison = match &self.kind {
-            CheckKind::NoRows => false,
-            CheckKind::Query(comparison) => comparison.has_secret(),
-        };
-        in_comparison || self.sql.is_secret()
+        match &self.kind {
+            CheckKind::NoRows(question) => question.sql.is_secret(),
+            CheckKind::Query(question, comparison) => {
+                comparison.has_secret() || question.sql.is_secret()
+            }
+        }
     }
 
     /// What is expected, for reports; secrets as they were written.
     pub fn expected(&self) -> String {
         let text = |value: &Filled<String>| value.shown(Clone::clone);
         match &self.kind {
-            CheckKind::NoRows => "no row, from tables that hold rows".to_owned(),
-            CheckKind::Query(comparison) => match comparison {
+            CheckKind::NoRows(_) => "no row, from tables that hold rows".to_owned(),
+            CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),
                 Comparison::AtLeast(value) => format!(">= {}", text(value)),
                 Comparison::AtMost(value) => format!("<= {}", text(value)),

@@ -24,7 +24,7 @@ mod values;
 
 use camino::Utf8PathBuf;
 
-pub use check::{Check, CheckKind, Comparison};
+pub use check::{Check, CheckKind, Comparison, Question};
 pub use choice::{
     BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand, KeyChoice, Limits,
     OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice, SandboxChoice,

@@ -1,10 +1,11 @@
 //! What no key says alone: contradictions, and the whole as a [`Scenario`].
 
-use std::collections::BTreeMap;
+mod checks;
 
 use camino::{Utf8Path, Utf8PathBuf};
 use glob::Pattern;
 
+use super::Scenario;
 use super::choice::{
     BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, KeyChoice, Limits, PostgresChoice,
     ReportChoice, RestoreChoice, SandboxChoice,
@@ -12,13 +13,9 @@ use super::choice::{
 use super::filled::Filled;
 use super::kind::Placed;
 use super::language::{
-    RawBackup, RawCheck, RawComparisons, RawDecrypt, RawPostgres, RawReport, RawRestore,
-    RawSandbox, RawScenario, RawVerdict,
+    RawBackup, RawDecrypt, RawPostgres, RawReport, RawRestore, RawSandbox, RawScenario, RawVerdict,
 };
 use super::problem::Problems;
-use super::span::{Span, line_column, line_of};
-use super::{Check, CheckKind, Comparison, Scenario};
-use crate::outcome::SourcePlace;
 
 /// The scenario that the keys make; `None` where a required one is missing, which was told before.
 pub(super) fn validate(
@@ -42,7 +39,7 @@ pub(super) fn validate(
         .as_ref()
         .map(|postgres| postgres_choice(&postgres.value, sandbox.engine, problems))
         .unwrap_or_default();
-    let checks = checks(file, raw, &restore, problems);
+    let checks = checks::checks(file, raw, &restore, problems);
     let expect = match raw.expect.as_ref().and_then(|expect| expect.value.verdict.as_ref()) {
         Some(verdict) => expected(&verdict.value, &restore, problems)?,
         None => ExpectedVerdict::default(),
@@ -236,104 +233,4 @@ fn expected(
 
 fn report_choice(raw: &RawReport) -> ReportChoice {
     ReportChoice { junit: value(raw.junit.as_ref()), json: value(raw.json.as_ref()) }
-}
-
-fn checks(
-    file: &Utf8Path,
-    raw: &RawScenario,
-    restore: &RestoreChoice,
-    problems: &mut Problems<'_>,
-) -> Vec<Check> {
-    let mut names: BTreeMap<String, Span> = BTreeMap::new();
-    let mut checks = Vec::new();
-    for check in raw.checks.iter().flat_map(|checks| &checks.value) {
-        if let Some(name) = &check.value.name {
-            match names.get(name.value.expose()) {
-                Some(first) => {
-                    let (line, _) = line_column(problems.text(), first.start);
-                    let message = format!("a second check is named `{}`", name.value.expose());
-                    let help = format!(
-                        "the first is in line {line}: reports tell checks apart by their names"
-                    );
-                    problems.add(name.span, message, Some(help));
-                }
-                None => {
-                    names.insert(name.value.expose().clone(), name.span);
-                }
-            }
-        }
-        if let Some(database) = &check.value.database {
-            refuse_left_out(restore, database, problems);
-        }
-        checks.extend(one_check(file, &check.value, problems));
-    }
-    checks
-}
-
-fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Option<Check> {
-    let name = raw.name.as_ref();
-    let (kind, span) = match &raw.comparisons {
-        None => (CheckKind::NoRows, name?.span),
-        Some(comparisons) => {
-            let (comparison, span) = comparison(comparisons, problems)?;
-            (CheckKind::Query(comparison), span)
-        }
-    };
-    Some(Check {
-        name: value(raw.name.as_ref())?,
-        database: value(raw.database.as_ref())?,
-        sql: raw.sql.as_ref()?.value.clone(),
-        kind,
-        place: Some(place(file, problems.text(), span)),
-    })
-}
-
-/// The one comparison, from its key to the end of its value.
-fn comparison(raw: &RawComparisons, problems: &mut Problems<'_>) -> Option<(Comparison, Span)> {
-    fn one<T: Clone>(
-        given: Option<&Placed<Filled<T>>>,
-        make: fn(Filled<T>) -> Comparison,
-    ) -> Option<(Comparison, Span)> {
-        let given = given?;
-        Some((make(given.value.clone()), Span::new(given.key.start, given.span.end)))
-    }
-    one(raw.equals.as_ref(), Comparison::Equals)
-        .or_else(|| one(raw.at_least.as_ref(), Comparison::AtLeast))
-        .or_else(|| one(raw.at_most.as_ref(), Comparison::AtMost))
-        .or_else(|| one(raw.newer_than.as_ref(), Comparison::NewerThan))
-        .or_else(|| one(raw.matches.as_ref(), Comparison::Matches))
-        .or_else(|| between(raw.between.as_ref()?, problems))
-}
-
-fn between(
-    bounds: &Placed<Vec<Placed<Filled<String>>>>,
-    problems: &mut Problems<'_>,
-) -> Option<(Comparison, Span)> {
-    if problems.any_in(bounds.span) {
-        return None;
-    }
-    let [low, high] = bounds.value.as_slice() else {
-        let help = "two numbers: between: [1, 10]".to_owned();
-        problems.add(bounds.span, "`between` takes two numbers".to_owned(), Some(help));
-        return None;
-    };
-    let number = |bound: &Placed<Filled<String>>| bound.value.expose().parse::<f64>().ok();
-    if number(low)? > number(high)? {
-        let help = "the smaller number comes first".to_owned();
-        problems.add(bounds.span, "no number lies between these".to_owned(), Some(help));
-    }
-    let comparison = Comparison::Between(low.value.clone(), high.value.clone());
-    Some((comparison, Span::new(bounds.key.start, bounds.span.end)))
-}
-
-fn place(file: &Utf8Path, text: &str, span: Span) -> SourcePlace {
-    let shown = span.first_line(text);
-    let (line, column) = line_column(text, shown.start);
-    SourcePlace {
-        file: file.to_string(),
-        line,
-        column,
-        length: shown.of(text).chars().count(),
-        text: line_of(text, shown.start).to_owned(),
-    }
 }

@@ -23,13 +23,10 @@ mod tests;
 mod text;
 mod value;
 
-#[cfg(any(test, fuzzing))]
-pub(crate) use reader::RowSummary;
-
 pub(crate) use aside::{Aside, Rows};
 pub(crate) use catalogue::{Catalogue, Declaration, Name, TableColumns, TypeName, of_copy};
 pub(crate) use column::{Column, Form};
 pub(crate) use fault::{FaultKind, RowFault};
 pub use fingerprint::Fingerprint;
-pub(crate) use reader::RowReader;
+pub(crate) use reader::{RowReader, RowSummary};
 pub(crate) use text::TextEncoding;

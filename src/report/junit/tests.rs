@@ -15,7 +15,7 @@ fn cut(result: ScenarioResult) -> ScenarioReport {
     cut.checks.push(CheckReport {
         kind: "query".into(),
         name: "orders".into(),
-        database: "shop".into(),
+        database: Some("shop".into()),
         outcome: CheckOutcome::Failed,
         expected: "> 0".into(),
         observed: "0".into(),

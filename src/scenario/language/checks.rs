@@ -1,12 +1,13 @@
 //! Keys of checks.
 
-use super::raw::{RawCheck, RawComparisons};
+use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion};
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
 use crate::scenario::values::{age, name, number, operand, regex, text};
 
 /// The default of a comparison, in words.
 const ONE: &str = "exactly one of these";
+const UNIQUE: &str = "unique in the scenario";
 
 pub(super) const CHECK: Tagged<RawCheck> = Tagged {
     what: "a check",
@@ -26,30 +27,26 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
 
 fn no_rows(keys: &mut Keys<'_, '_>) -> RawCheck {
     RawCheck {
-        name: keys.required("name", name(), "no negative stock", "unique in the scenario"),
+        name: keys.required("name", name(), "no negative stock", UNIQUE),
+        kind: RawCheckKind::NoRows(question(keys, "select 1 from items where stock < 0")),
+    }
+}
+
+fn question(keys: &mut Keys<'_, '_>, example: &'static str) -> RawQuestion {
+    RawQuestion {
         database: keys.required("database", name(), "shop", "the database to ask"),
         sql: keys.required(
             "sql",
             text("an SQL statement").keeping_secrets(),
-            "select 1 from items where stock < 0",
+            example,
             "one statement that reads",
         ),
-        comparisons: None,
     }
 }
 
 fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
-    let check = RawCheck {
-        name: keys.required("name", name(), "enough orders", "unique in the scenario"),
-        database: keys.required("database", name(), "shop", "the database to ask"),
-        sql: keys.required(
-            "sql",
-            text("an SQL statement").keeping_secrets(),
-            "select count(*) from orders",
-            "one statement that reads",
-        ),
-        comparisons: None,
-    };
+    let name = keys.required("name", name(), "enough orders", UNIQUE);
+    let question = question(keys, "select count(*) from orders");
     let comparisons = RawComparisons {
         equals: keys.optional(
             "equals",
@@ -96,5 +93,5 @@ fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
     };
     let all = ["equals", "at_least", "at_most", "between", "newer_than", "matches"];
     keys.exactly_one(&all, "says what to ask, not what must hold", "; ask twice to compare twice");
-    RawCheck { comparisons: Some(comparisons), ..check }
+    RawCheck { name, kind: RawCheckKind::Query(question, comparisons) }
 }

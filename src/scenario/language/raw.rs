@@ -82,10 +82,19 @@ pub(in crate::scenario) enum RawVerdict {
 #[derive(Debug)]
 pub(in crate::scenario) struct RawCheck {
     pub(in crate::scenario) name: Given<Filled<String>>,
+    pub(in crate::scenario) kind: RawCheckKind,
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) enum RawCheckKind {
+    Query(RawQuestion, RawComparisons),
+    NoRows(RawQuestion),
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawQuestion {
     pub(in crate::scenario) database: Given<Filled<String>>,
     pub(in crate::scenario) sql: Given<Filled<String>>,
-    /// `None`: `no_rows`.
-    pub(in crate::scenario) comparisons: Option<RawComparisons>,
 }
 
 #[derive(Debug)]

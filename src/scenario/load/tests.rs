@@ -88,7 +88,8 @@ fn a_scenario_is_read_as_written() {
     assert_eq!((place.line, place.column, place.length), (9, 53, "at_least: 1000".len()));
     assert_eq!(place.text, GOOD.lines().nth(8).unwrap());
     assert_eq!(scenario.checks[1].place.as_ref().unwrap().line, 10);
-    assert_eq!(scenario.checks[0].kind, CheckKind::Query(Comparison::AtLeast("1000".into())));
+    let CheckKind::Query(question, comparison) = &scenario.checks[0].kind else { panic!() };
+    assert_eq!((&*question.database, comparison), ("shop", &Comparison::AtLeast("1000".into())));
     assert_eq!(scenario.restore.unwrap().only, ["app_*", "shop"]);
 }
 
@@ -115,9 +116,10 @@ fn every_key_arrives() {
         database: Some("shop".into()),
     };
     assert_eq!(scenario.expect, expected);
-    assert_eq!(scenario.checks[0].sql.expose(), "select '${x}', $1");
-    let kind = CheckKind::Query(Comparison::Between("0.5".into(), "1000".into()));
-    assert_eq!(scenario.checks[2].kind, kind);
+    let CheckKind::Query(question, _) = &scenario.checks[0].kind else { panic!() };
+    assert_eq!(question.sql.expose(), "select '${x}', $1");
+    let CheckKind::Query(_, comparison) = &scenario.checks[2].kind else { panic!() };
+    assert_eq!(*comparison, Comparison::Between("0.5".into(), "1000".into()));
 }
 
 #[test]
@@ -130,7 +132,7 @@ fn secrets_are_shown_as_they_were_written() {
     let hidden: Vec<bool> =
         scenario.checks.iter().map(crate::scenario::Check::hides_observed).collect();
     assert_eq!(hidden, [true, true, false, false]);
-    let CheckKind::Query(Comparison::Equals(value)) = &scenario.checks[0].kind else { panic!() };
+    let CheckKind::Query(_, Comparison::Equals(value)) = &scenario.checks[0].kind else { panic!() };
     assert_eq!(value.expose(), "hunter2");
     let wrong = WHOLE.replace("newer_than: \"${file:day}\"", "newer_than: \"${file:secret}\"");
     let found = messages(&wrong);
