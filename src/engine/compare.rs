@@ -4,6 +4,7 @@ mod rows;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use crate::backup::{DatabaseDump, DumpFormat};
 use crate::finding::{Finding, FindingCode};
@@ -22,6 +23,8 @@ pub(super) struct Comparison {
     /// Tables of which the dump does not tell whether it holds rows.
     pub(super) tables_unknown: usize,
     pub(super) findings: Vec<Finding>,
+    /// How long it took.
+    pub(super) took: Duration,
     /// Kinds of entries that nobody looked at, with their number.
     pub(super) not_compared: BTreeMap<String, u64>,
 }
@@ -66,6 +69,7 @@ pub(super) async fn compare(
     session: &Session,
     dump: &DatabaseDump,
 ) -> Result<Comparison, SessionError> {
+    let started = Instant::now();
     let mut catalog = catalog::objects(session).await?;
     if dump.format == DumpFormat::Plain {
         // pg_dump writes line feeds in names as spaces in its comments.
@@ -93,6 +97,7 @@ pub(super) async fn compare(
             "the dump has neither a table of contents nor statements that make tables",
         ));
     }
+    comparison.took = started.elapsed();
     Ok(comparison)
 }
 

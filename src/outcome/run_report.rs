@@ -219,6 +219,8 @@ pub struct DatabaseReport {
     pub restored_bytes: Option<u64>,
     /// From its turn to its end.
     pub duration_seconds: f64,
+    /// The part of it that went into looking whether what came out is what went in.
+    pub checked_seconds: f64,
     /// Entries of its table of contents that were found in the catalog.
     pub entries_compared: u64,
     /// Tables that have rows in the dump and were looked at.

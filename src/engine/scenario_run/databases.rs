@@ -285,6 +285,7 @@ impl ScenarioRun<'_> {
                 report.restored_bytes = Some(bytes);
                 report.entries_compared = comparison.entries;
                 report.tables_compared = comparison.tables;
+                report.checked_seconds = comparison.took.as_secs_f64();
                 DatabaseProgress::Compared
             }
             None => DatabaseProgress::NotTried,

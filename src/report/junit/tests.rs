@@ -33,6 +33,7 @@ fn database(outcome: DatabaseOutcome) -> DatabaseReport {
         archive_bytes: 10,
         restored_bytes: None,
         duration_seconds: 0.5,
+        checked_seconds: 0.0,
         entries_compared: 1,
         tables_compared: 1,
         findings: Vec::new(),
