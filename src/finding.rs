@@ -132,6 +132,7 @@ finding_codes! {
     ProgramStarted "program_started" Notice true,
     NameDiffers "name_differs" Notice true,
     ExtensionDiffers "extension_differs" Notice true,
+    CheckWarned "check_warned" Notice true,
 }
 
 /// One thing that was found. Texts hold names of objects, never rows or secrets.

@@ -206,7 +206,8 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         | Code::AnalyzeFailed
         | Code::ProgramStarted
         | Code::NameDiffers
-        | Code::ExtensionDiffers => &[],
+        | Code::ExtensionDiffers
+        | Code::CheckWarned => &[],
     };
     steps.iter().map(|&step| step.to_owned()).collect()
 }

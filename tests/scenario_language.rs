@@ -74,7 +74,11 @@ fn scenario_with(key: &str, example: &str) -> String {
             let inner = key.rsplit('.').next().unwrap();
             let no_rows = key.contains("no_rows");
             let mut keys = vec![("name", "a"), ("database", "shop"), ("sql", "select 1")];
-            if !no_rows && !["name", "database", "sql"].contains(&inner) {
+            if inner == "each_database" {
+                keys.retain(|(name, _)| *name != "database");
+            }
+            let of_any = ["name", "database", "each_database", "sql", "time_limit"];
+            if !no_rows && !of_any.contains(&inner) {
                 keys.push((inner, example));
             } else {
                 keys.retain(|(name, _)| *name != inner);

@@ -16,7 +16,9 @@ const SCHEMA: &str = "scenarios/schema/scenario-v1.json";
 const BEYOND: &[(&str, &str)] = &[
     ("check-between", "which of two numbers is larger"),
     ("check-database-left-out", "globs against names"),
+    ("check-no-target", "globs, and an empty list is a list"),
     ("check-twins", "names that must differ"),
+    ("check-warning-never", "which of two numbers is larger"),
     ("duplicate-keys", "keys that a parser has merged"),
     ("exclude-all", "what `**` leaves out"),
     ("image-not-mapped", "a version against the images"),

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use regex::Regex;
 
 use crate::outcome::CheckOutcome;
-use crate::scenario::Comparison;
+use crate::scenario::{Comparison, Condition, Filled, Thresholds};
 
 /// A judgement and what was seen, in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,16 +17,24 @@ pub struct Judged {
     pub outcome: CheckOutcome,
     /// What was observed.
     pub observed: String,
+    /// It holds, and is worth a look.
+    pub is_warned: bool,
 }
 
 impl Judged {
     fn new(holds: bool, observed: impl Into<String>) -> Self {
         let outcome = if holds { CheckOutcome::Passed } else { CheckOutcome::Failed };
-        Self { outcome, observed: observed.into() }
+        Self { outcome, observed: observed.into(), is_warned: false }
     }
 
-    fn errored(observed: impl Into<String>) -> Self {
-        Self { outcome: CheckOutcome::Errored, observed: observed.into() }
+    /// It does not hold.
+    pub fn failed(observed: impl Into<String>) -> Self {
+        Self::new(false, observed)
+    }
+
+    /// Nobody knows whether it holds.
+    pub fn errored(observed: impl Into<String>) -> Self {
+        Self { outcome: CheckOutcome::Errored, observed: observed.into(), is_warned: false }
     }
 }
 
@@ -64,18 +72,36 @@ pub fn judge_value(comparison: &Comparison, value: Option<Option<&str>>, now: Ti
             Ok(regex) => Judged::new(regex.is_match(value), value),
             Err(error) => Judged::errored(error.to_string()),
         },
+        Comparison::Thresholds(thresholds) => match weigh(thresholds, value) {
+            Some((holds, is_warned)) => Judged { is_warned, ..Judged::new(holds, value) },
+            None => number(None),
+        },
     }
 }
 
-/// Judges the number of rows that should not be there; `population` says whether any of the tables
+/// Whether a number is on the right side, and whether that is worth a look; `None`: no number.
+fn weigh(thresholds: &Thresholds, number: &str) -> Option<(bool, bool)> {
+    let holds = |condition: &Option<Filled<Condition>>| match condition {
+        Some(condition) => {
+            let condition = condition.expose();
+            Some(condition.holds(compare_numbers(number, condition.bound())?))
+        }
+        // Whatever it is, it has to be a number.
+        None => compare_numbers(number, "0").map(|_| false),
+    };
+    let (fails, warns) = (holds(&thresholds.error_if)?, holds(&thresholds.warn_if)?);
+    Some((!fails, !fails && warns))
+}
+
+/// Judges the number of rows, none of which should be there; `population` says whether any of the tables
 /// that the statement reads holds a row.
-pub fn judge_count(rows: u64, population: bool) -> Judged {
-    if population {
-        let count = usize::try_from(rows).unwrap_or(usize::MAX);
-        Judged::new(rows == 0, crate::text::counted(count, "row"))
-    } else {
-        Judged::new(false, "nothing to look at: the tables of the query are empty")
+pub fn judge_count(rows: u64, population: bool, thresholds: &Thresholds) -> Judged {
+    if !population {
+        return Judged::new(false, "nothing to look at: the tables of the query are empty");
     }
+    let count = usize::try_from(rows).unwrap_or(usize::MAX);
+    let (holds, is_warned) = weigh(thresholds, &rows.to_string()).unwrap_or((false, false));
+    Judged { is_warned, ..Judged::new(holds, crate::text::counted(count, "row")) }
 }
 
 /// Whole numbers exactly, others as floating point; `None` where either is no number.
@@ -118,9 +144,34 @@ mod tests {
         let at_least = Comparison::AtLeast("0".into());
         assert_eq!(judged(&at_least, None), CheckOutcome::Failed);
         assert_eq!(judged(&at_least, Some(None)), CheckOutcome::Failed);
-        assert_eq!(judge_count(0, false).outcome, CheckOutcome::Failed);
-        assert_eq!(judge_count(0, true).outcome, CheckOutcome::Passed);
-        assert_eq!(judge_count(1, true).outcome, CheckOutcome::Failed);
+        let none = Thresholds::no_row();
+        assert_eq!(judge_count(0, false, &none).outcome, CheckOutcome::Failed);
+        assert_eq!(judge_count(0, true, &none).outcome, CheckOutcome::Passed);
+        assert_eq!(judge_count(1, true, &none).outcome, CheckOutcome::Failed);
+    }
+
+    #[test]
+    fn a_warning_is_no_failure() {
+        let more_than = |bound: &str| Some(Filled::from(Condition::more_than(bound)));
+        let both = Thresholds { warn_if: more_than("10"), error_if: more_than("100") };
+        let only = Thresholds { warn_if: more_than("10"), error_if: None };
+        let said = |thresholds: &Thresholds, value: Option<&str>| {
+            let comparison = Comparison::Thresholds(thresholds.clone());
+            let judged = judge_value(&comparison, Some(value), Timestamp::UNIX_EPOCH);
+            (judged.outcome, judged.is_warned)
+        };
+        assert_eq!(said(&both, Some("10")), (CheckOutcome::Passed, false));
+        assert_eq!(said(&both, Some("10.5")), (CheckOutcome::Passed, true));
+        assert_eq!(said(&both, Some("101")), (CheckOutcome::Failed, false));
+        assert_eq!(said(&only, Some("101")), (CheckOutcome::Passed, true));
+        for thresholds in [&both, &only] {
+            assert_eq!(said(thresholds, None), (CheckOutcome::Failed, false));
+            assert_eq!(said(thresholds, Some("many")), (CheckOutcome::Failed, false));
+            assert_eq!(said(thresholds, Some("NaN")), (CheckOutcome::Failed, false));
+        }
+        assert!(judge_count(11, true, &both).is_warned);
+        assert_eq!(judge_count(11, false, &both).outcome, CheckOutcome::Failed);
+        assert_eq!(judge_count(101, true, &both).outcome, CheckOutcome::Failed);
     }
 
     #[test]

@@ -1,20 +1,26 @@
 //! Runs a scenario's checks against the restored databases.
 
 mod query;
+mod targets;
 
 use std::time::Instant;
 
+use self::query::Wanted;
+use self::targets::Target;
 use super::cluster::{Cluster, random_role};
 use crate::ephemeral::EphemeralError;
 use crate::event::{EventSender, RunEvent};
-use crate::outcome::{CheckOutcome, CheckReport, DatabaseOutcome, DatabaseReport};
+use crate::finding::{Finding, FindingCode};
+use crate::outcome::{CheckOutcome, CheckReport, DatabaseReport};
 use crate::postgres::{Session, check_session};
-use crate::scenario::{Check, CheckKind, Question};
+use crate::scenario::{CHECK_LIMIT, Check, CheckKind, Question, RestoreChoice};
 
 /// What checks look at.
 pub(super) struct Checked<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) databases: &'a [DatabaseReport],
+    /// What the scenario restores; `None`: everything.
+    pub(super) restore: Option<&'a RestoreChoice>,
 }
 
 /// What came of a check, of one database or of the cluster.
@@ -34,18 +40,22 @@ pub(super) async fn run(
     checks: &[Check],
     events: &EventSender,
     reports: &mut Vec<CheckReport>,
+    notes: &mut Vec<Finding>,
 ) -> Result<(), EphemeralError> {
     if checks.is_empty() {
         return Ok(());
     }
     let mut readers = Readers::make(checked.cluster).await?;
     for check in checks {
+        let noted = notes.len();
         let answers = match &check.kind {
             CheckKind::Query(question, comparison) => {
-                vec![ask(checked, &mut readers, check, question, Some(comparison)).await?]
+                let wanted = Wanted::Value(comparison);
+                ask(checked, &mut readers, check, question, wanted, notes).await?
             }
-            CheckKind::NoRows(question) => {
-                vec![ask(checked, &mut readers, check, question, None).await?]
+            CheckKind::NoRows(question, thresholds) => {
+                let wanted = Wanted::Rows(thresholds);
+                ask(checked, &mut readers, check, question, wanted, notes).await?
             }
         };
         for answer in answers {
@@ -68,6 +78,9 @@ pub(super) async fn run(
             });
             reports.push(report);
         }
+        for note in &notes[noted..] {
+            events.send(RunEvent::Found(note.clone()));
+        }
     }
     Ok(())
 }
@@ -77,33 +90,42 @@ async fn ask(
     readers: &mut Readers<'_>,
     check: &Check,
     question: &Question,
-    comparison: Option<&crate::scenario::Comparison>,
-) -> Result<Answered, EphemeralError> {
-    let started = Instant::now();
-    let (outcome, observed) = match checked.standing(&question.database) {
-        Ok(()) => {
-            let session = readers.session(&question.database).await?;
-            let hides = check.hides_observed();
-            query::ask(checked.cluster, &session, question.sql.expose(), comparison, hides).await?
-        }
-        Err(standing) => standing,
-    };
-    Ok(Answered { database: Some(question.database.clone()), outcome, observed, started })
+    wanted: Wanted<'_>,
+    notes: &mut Vec<Finding>,
+) -> Result<Vec<Answered>, EphemeralError> {
+    let mut answers = Vec::new();
+    for Target { database, standing } in checked.targets(&question.databases) {
+        let started = Instant::now();
+        let (outcome, observed) = match (&database, standing) {
+            (Some(name), Ok(())) => {
+                let session = readers.session(name).await?;
+                let asked = query::Asked {
+                    sql: question.sql.expose(),
+                    wanted,
+                    limit: question.time_limit.unwrap_or(CHECK_LIMIT),
+                    hides: check.hides_observed(),
+                };
+                let judged = asked.judged(checked.cluster, &session).await?;
+                if judged.is_warned {
+                    notes.push(warning(check, name, &judged.observed));
+                }
+                (judged.outcome, judged.observed)
+            }
+            (None, Ok(())) => continue,
+            (_, Err(standing)) => standing,
+        };
+        answers.push(Answered { database, outcome, observed, started });
+    }
+    Ok(answers)
 }
 
-impl Checked<'_> {
-    /// Whether a database can be asked; else what a check on it says.
-    fn standing(&self, name: &str) -> Result<(), (CheckOutcome, String)> {
-        let database = self.databases.iter().find(|database| database.name == name);
-        match database.map(|database| database.outcome) {
-            Some(DatabaseOutcome::Restored) => Ok(()),
-            Some(_) => Err((CheckOutcome::Skipped, format!("database `{name}` was not restored"))),
-            None => Err((
-                CheckOutcome::Failed,
-                format!("the backup holds no database `{name}`, or the scenario leaves it out"),
-            )),
-        }
-    }
+/// What is said of a check that holds and is worth a look.
+fn warning(check: &Check, database: &str, observed: &str) -> Finding {
+    let cause = format!("expected {}, observed {observed}", check.expected());
+    Finding::new(FindingCode::CheckWarned, "a check holds, and its `warn_if` holds too")
+        .in_database(database)
+        .on(&check.name)
+        .because(cause)
 }
 
 /// Sessions of a role that can read everything and change nothing.

@@ -242,11 +242,16 @@ impl<'a> ScenarioRun<'a> {
         self.enter_phase("checks");
         let before = self.pressure().await;
         let checked = checks::run(
-            &checks::Checked { cluster: &cluster, databases: &self.report.databases },
+            &checks::Checked {
+                cluster: &cluster,
+                databases: &self.report.databases,
+                restore: self.scenario.restore.as_ref(),
+            },
             &self.scenario.checks,
             self.events,
             // Directly: a limit that ends the work loses none that has been asked.
             &mut self.report.checks,
+            &mut self.report.findings,
         )
         .await;
         let mut strain = self.strain(before).await;

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::lost::{self, lost_checks};
+use super::lost::{self, LostCheck, lost_checks};
 use super::{RestorePlan, estimate};
 use crate::backup::{BackupInventory, DatabaseDump};
 use crate::finding::{Finding, FindingClass};
@@ -235,7 +235,7 @@ impl ScenarioPlan {
             checks: scenario.checks.iter().map(check).collect(),
             placeholder_roles: plan.placeholder_roles.into_iter().collect(),
             placeholder_tablespaces: plan.placeholder_tablespaces.into_iter().collect(),
-            warnings: lost.into_iter().map(lost::warning).collect(),
+            warnings: lost.iter().map(lost::warning).collect(),
             not_tested: plan.not_tested,
             engine,
             databases,
@@ -256,12 +256,12 @@ fn decide(
     scenario: &Scenario,
     inventory: &BackupInventory,
     findings: &[Finding],
-    lost: Option<&[&Check]>,
+    lost: Option<&[LostCheck<'_>]>,
 ) -> Option<Prospect> {
     let failures: Vec<Finding> = lost
         .unwrap_or_default()
         .iter()
-        .map(|check| check_failure(&check.name, check.database()))
+        .map(|lost| check_failure(&lost.check.name, lost.check.database()))
         .collect();
     // Whatever the scenario leaves out was read too, and counts as it does in a run.
     let of_dumps = inventory.databases.iter().flat_map(|dump| &dump.findings);

@@ -1,13 +1,15 @@
 //! A session for a scenario's own SQL: one prepared statement at a time, read-only, with a limit.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use tokio_postgres::Row;
 
 use super::session::{ServerError, Session, SessionError};
 use crate::text::quote_identifier;
 
-/// No check may take longer.
-const STATEMENT_LIMIT: &str = "5min";
+/// More characters of a value are not sent: nothing that a scenario can hold is longer.
+const LIMIT_CHARACTERS: u32 = 1 << 20;
 
 /// The tables, outside of the catalogs, that parsing, rewriting, planning and running the statements
 /// of this transaction have locked.
@@ -28,6 +30,8 @@ pub(crate) enum Answer {
     /// The first column of the first row: no row, NULL, or its text.
     #[expect(clippy::option_option, reason = "no row and NULL are told apart")]
     Value(Option<Option<String>>),
+    /// The same, of more characters than are sent.
+    TooLong(u64),
     /// How many rows there are, and whether any table of the statement holds a row.
     Rows { count: u64, has_population: bool },
 }
@@ -80,24 +84,27 @@ fn bare(sql: &str) -> &str {
 
 /// The first column of the first row, as text.
 ///
-/// Values come as JSON, so that every type has a text. The statement stands in a subquery of one
-/// prepared statement: a second command in it is a syntax error, and the transaction is read-only.
-pub(crate) async fn ask_value(session: &Session, sql: &str) -> Result<Answer, SessionError> {
+/// Values go through JSON, so that every type has a text, and the server cuts what is too long to be
+/// sent. The statement stands in a subquery of one prepared statement: a second command in it is a
+/// syntax error, and the transaction is read-only.
+pub(crate) async fn ask_value(
+    session: &Session,
+    sql: &str,
+    limit: Duration,
+) -> Result<Answer, SessionError> {
     let wrapped = format!(
-        "select to_jsonb(q.pgdrill_value)::text from (\n{}\n) as q (pgdrill_value) limit 1",
+        "select pg_catalog.left(v.t, {LIMIT_CHARACTERS}), pg_catalog.length(v.t) from (select \
+         pg_catalog.to_jsonb(q.pgdrill_value) operator(pg_catalog.#>>) '{{}}'::pg_catalog.text[] \
+         from (\n{}\n) as q (pgdrill_value) limit 1) as v (t)",
         bare(sql)
     );
-    let rows = read_only(session, session.query(&wrapped, &[])).await?;
-    let value = rows.first().map(|row| {
-        let json: Option<String> = row.get(0);
-        json.and_then(|json| match serde_json::from_str(&json) {
-            Ok(Value::Null) => None,
-            Ok(Value::String(text)) => Some(text),
-            // Numbers keep the server's own digits: they are not read as floating point here.
-            Ok(_) | Err(_) => Some(json),
-        })
-    });
-    Ok(Answer::Value(value))
+    let rows = read_only(session, limit, session.query(&wrapped, &[])).await?;
+    let Some(row) = rows.first() else { return Ok(Answer::Value(None)) };
+    let length: i32 = row.get::<_, Option<i32>>(1).unwrap_or(0);
+    match u32::try_from(length) {
+        Ok(length) if length > LIMIT_CHARACTERS => Ok(Answer::TooLong(u64::from(length))),
+        Ok(_) | Err(_) => Ok(Answer::Value(Some(row.get(0)))),
+    }
 }
 
 /// The number of rows, and whether the tables that the statement reads hold any.
@@ -106,19 +113,23 @@ pub(crate) async fn ask_value(session: &Session, sql: &str) -> Result<Answer, Se
 /// lacks a table where the planner knows the answer beforehand (`where false`, pruned partitions,
 /// NULL in a column that has none) or a function reads it, and the locks on catalogs cannot be told
 /// from our own.
-pub(crate) async fn ask_rows(session: &Session, sql: &str) -> Result<Answer, SessionError> {
+pub(crate) async fn ask_rows(
+    session: &Session,
+    sql: &str,
+    limit: Duration,
+) -> Result<Answer, SessionError> {
     let counted = format!("select count(*) from (\n{}\n) as q", bare(sql));
-    let (rows, held) = read_only(session, count_and_locks(session, &counted)).await?;
+    let (rows, held) = read_only(session, limit, count_and_locks(session, &counted)).await?;
     let count: i64 = rows.first().map_or(0, |row| row.get(0));
     let mut tables: Vec<_> = held.iter().map(|row| (row.get(0), row.get(1))).collect();
     // EXPLAIN is not a subquery: its statement is checked by having been one just now.
     let explain = format!("explain (verbose, costs off, format json)\n{}", bare(sql));
-    let explained = read_only(session, session.query(&explain, &[])).await?;
+    let explained = read_only(session, limit, session.query(&explain, &[])).await?;
     let plan: Value = explained.first().map_or(Value::Null, |row| row.get(0));
     tables_of(&plan, &mut tables);
     tables.sort();
     tables.dedup();
-    let has_population = any_holds_rows(session, &tables).await?;
+    let has_population = any_holds_rows(session, &tables, limit).await?;
     Ok(Answer::Rows { count: u64::try_from(count).unwrap_or(0), has_population })
 }
 
@@ -140,12 +151,13 @@ async fn count_and_locks(
 async fn any_holds_rows(
     session: &Session,
     tables: &[(String, String)],
+    limit: Duration,
 ) -> Result<bool, SessionError> {
     let mut refused = None;
     for (schema, table) in tables {
         let (schema, table) = (quote_identifier(schema), quote_identifier(table));
         let probe = format!("select exists (select from {schema}.{table})");
-        match read_only(session, session.query(&probe, &[])).await {
+        match read_only(session, limit, session.query(&probe, &[])).await {
             Ok(rows) if rows.first().is_some_and(|row| row.get(0)) => return Ok(true),
             Ok(_) => {}
             Err(error @ SessionError::Server(_)) => refused = refused.or(Some(error)),
@@ -160,9 +172,12 @@ async fn any_holds_rows(
 /// Not cancel safe: the session stays in the transaction.
 async fn read_only<T>(
     session: &Session,
+    limit: Duration,
     work: impl Future<Output = Result<T, SessionError>>,
 ) -> Result<T, SessionError> {
-    let begin = format!("begin read only; set local statement_timeout = '{STATEMENT_LIMIT}'");
+    // In milliseconds, as many as the setting takes.
+    let limit = limit.as_millis().clamp(1, 2_147_483_647);
+    let begin = format!("begin read only; set local statement_timeout = {limit}");
     session.execute(&begin).await?;
     let result = work.await;
     let ended = session.execute("rollback").await;

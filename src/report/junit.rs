@@ -234,7 +234,10 @@ fn own_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
         matches!(finding.code, FindingCode::GlobalsFailed | FindingCode::SettingUnknown)
     };
     let reading = of(&|finding| {
-        !is_about_cleanup(finding) && !is_about_run(finding) && !is_about_globals(finding)
+        !is_about_cleanup(finding)
+            && !is_about_run(finding)
+            && !is_about_globals(finding)
+            && finding.code != FindingCode::CheckWarned
     });
     let read = format!("{} bytes read from {}", scenario.backup.bytes_read, scenario.backup.path);
     let own = |name: &str, phase: &str, findings: &[&Finding], passed: String| {
@@ -350,12 +353,25 @@ fn check_case(scenario: &ScenarioReport, class: &str, check: &CheckReport) -> Te
     let body = format!("{message}\n{line}");
     let name = format!("check: {}", check.name);
     let fate = match check.outcome {
-        CheckOutcome::Passed => Fate::Passed(message),
+        CheckOutcome::Passed => Fate::Passed(with_warning(scenario, check, message)),
         CheckOutcome::Failed => Fate::Failed { kind: "check_failed".to_owned(), message, body },
         CheckOutcome::Errored => Fate::Errored { kind: "check_errored".to_owned(), message, body },
         CheckOutcome::Skipped => Fate::Skipped(message),
     };
     case(class, &name, check.duration_seconds, &weighed(scenario, fate))
+}
+
+/// A check that holds may have warned.
+fn with_warning(scenario: &ScenarioReport, check: &CheckReport, message: String) -> String {
+    let is_its = |finding: &&Finding| {
+        finding.code == FindingCode::CheckWarned
+            && finding.object.as_ref() == Some(&check.name)
+            && finding.database == check.database
+    };
+    match scenario.findings.iter().find(is_its) {
+        Some(warning) => format!("{message}\n{}", describe(warning)),
+        None => message,
+    }
 }
 
 #[cfg(test)]

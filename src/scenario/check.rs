@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use glob::Pattern;
+
+use super::condition::Thresholds;
 use super::filled::Filled;
 use crate::outcome::SourcePlace;
 use crate::text::duration;
@@ -22,17 +25,69 @@ pub struct Check {
 pub enum CheckKind {
     /// The first column of the first row.
     Query(Question, Comparison),
-    /// The statement returns no row although its tables hold rows.
-    NoRows(Question),
+    /// The statement returns no row, or few enough, although its tables hold rows.
+    NoRows(Question, Thresholds),
 }
 
 /// What a database is asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Question {
-    /// The database.
-    pub database: String,
+    /// The database, or several.
+    pub databases: Databases,
     /// One SQL statement that reads.
     pub sql: Filled<String>,
+    /// How long a statement may take; `None`: [`CHECK_LIMIT`].
+    pub time_limit: Option<Duration>,
+}
+
+/// How long a statement of a check may take where the check does not say.
+pub const CHECK_LIMIT: Duration = Duration::from_secs(300);
+
+/// Which databases a check looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Databases {
+    /// This one.
+    One(String),
+    /// Each that was restored and matches one of these globs.
+    Each(Vec<String>),
+}
+
+impl Databases {
+    /// The globs that match none of these names.
+    pub fn unmatched<'a>(&self, names: impl IntoIterator<Item = &'a str> + Clone) -> Vec<&str> {
+        let matches_none = |glob: &&str| {
+            let pattern = Pattern::new(glob);
+            !names
+                .clone()
+                .into_iter()
+                .any(|name| pattern.as_ref().is_ok_and(|pattern| pattern.matches(name)))
+        };
+        match self {
+            Self::One(one) => {
+                let is_held = names.into_iter().any(|name| name == one);
+                if is_held { Vec::new() } else { vec![one] }
+            }
+            Self::Each(globs) => globs.iter().map(String::as_str).filter(matches_none).collect(),
+        }
+    }
+
+    /// Whether this database is one of them.
+    pub fn holds(&self, name: &str) -> bool {
+        match self {
+            Self::One(one) => one == name,
+            Self::Each(globs) => globs
+                .iter()
+                .any(|glob| Pattern::new(glob).is_ok_and(|pattern| pattern.matches(name))),
+        }
+    }
+
+    /// The only one that is named.
+    pub fn one(&self) -> Option<&str> {
+        match self {
+            Self::One(one) => Some(one),
+            Self::Each(_) => None,
+        }
+    }
 }
 
 impl CheckKind {
@@ -40,7 +95,7 @@ impl CheckKind {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Query(..) => "query",
-            Self::NoRows(_) => "no_rows",
+            Self::NoRows(..) => "no_rows",
         }
     }
 }
@@ -60,6 +115,8 @@ pub enum Comparison {
     NewerThan(Filled<Duration>),
     /// A text in which this regular expression is found.
     Matches(Filled<String>),
+    /// A number that is on the right side of these.
+    Thresholds(Thresholds),
 }
 
 impl Comparison {
@@ -71,6 +128,7 @@ impl Comparison {
             | Self::Matches(value) => value.is_secret(),
             Self::Between(low, high) => low.is_secret() || high.is_secret(),
             Self::NewerThan(age) => age.is_secret(),
+            Self::Thresholds(thresholds) => thresholds.has_secret(),
         }
     }
 }
@@ -78,15 +136,24 @@ impl Comparison {
 impl Check {
     /// The one database that it asks; `None` where it looks at several, or at the cluster.
     pub fn database(&self) -> Option<&str> {
+        self.databases().and_then(Databases::one)
+    }
+
+    /// The databases that it looks at; `None` where that is the cluster.
+    pub fn databases(&self) -> Option<&Databases> {
         match &self.kind {
-            CheckKind::Query(question, _) | CheckKind::NoRows(question) => Some(&question.database),
+            CheckKind::Query(question, _) | CheckKind::NoRows(question, _) => {
+                Some(&question.databases)
+            }
         }
     }
 
     /// Whether what is observed must not be shown: beside a secret it would tell it.
     pub fn hides_observed(&self) -> bool {
         match &self.kind {
-            CheckKind::NoRows(question) => question.sql.is_secret(),
+            CheckKind::NoRows(question, thresholds) => {
+                thresholds.has_secret() || question.sql.is_secret()
+            }
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -97,7 +164,12 @@ impl Check {
     pub fn expected(&self) -> String {
         let text = |value: &Filled<String>| value.shown(Clone::clone);
         match &self.kind {
-            CheckKind::NoRows(_) => "no row, from tables that hold rows".to_owned(),
+            CheckKind::NoRows(_, thresholds) if *thresholds == Thresholds::no_row() => {
+                "no row, from tables that hold rows".to_owned()
+            }
+            CheckKind::NoRows(_, thresholds) => {
+                format!("a number of rows {}, from tables that hold rows", thresholds.words())
+            }
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),
                 Comparison::AtLeast(value) => format!(">= {}", text(value)),
@@ -107,6 +179,7 @@ impl Check {
                     format!("newer than {}", age.shown(|age| duration(*age)))
                 }
                 Comparison::Matches(pattern) => format!("matches {}", text(pattern)),
+                Comparison::Thresholds(thresholds) => thresholds.words(),
             },
         }
     }

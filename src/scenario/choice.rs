@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use glob::Pattern;
 use serde::{Deserialize, Serialize};
 
 pub use crate::outcome::ExpectedVerdict;
@@ -155,6 +156,22 @@ impl Default for RestoreChoice {
             exclude: Vec::new(),
             on_error: OnError::default(),
             time_limit: None,
+        }
+    }
+}
+
+impl RestoreChoice {
+    /// Which key leaves a database out, if one does.
+    pub fn leaves_out(&self, database: &str) -> Option<&'static str> {
+        let any = |globs: &[String]| {
+            globs.iter().any(|glob| Pattern::new(glob).is_ok_and(|glob| glob.matches(database)))
+        };
+        if any(&self.exclude) {
+            Some("exclude")
+        } else if any(&self.only) || self.only.is_empty() {
+            None
+        } else {
+            Some("only")
         }
     }
 }

@@ -8,7 +8,7 @@
 use super::kind::{Kind, Placed, Reader, Slot, wrong_type};
 use super::language;
 use super::node::{Entry, Value};
-use super::shape::{KeyShape, Shape};
+use super::shape::{Alternatives, KeyShape, Shape};
 use super::span::Span;
 use super::suggest::{either, nearest};
 
@@ -17,7 +17,7 @@ pub(super) struct Keys<'k, 't>(Mode<'k, 't>);
 
 enum Mode<'k, 't> {
     Reading(Reading<'k, 't>),
-    Describing { keys: Vec<KeyShape>, exactly_one: Vec<&'static str> },
+    Describing { keys: Vec<KeyShape>, exactly_one: Vec<Alternatives> },
 }
 
 struct Reading<'k, 't> {
@@ -84,13 +84,25 @@ impl Keys<'_, '_> {
 
     /// Of these keys, asked for before, exactly one must be there.
     pub(super) fn exactly_one(&mut self, names: &[&'static str], lacking: &str, both: &str) {
+        let groups: Vec<&[&'static str]> = names.chunks(1).collect();
+        self.exactly_one_group(&groups, lacking, both);
+    }
+
+    /// Of these groups exactly one must be there; keys of one group may stand together.
+    pub(super) fn exactly_one_group(
+        &mut self,
+        groups: &[&[&'static str]],
+        lacking: &str,
+        both: &str,
+    ) {
         let reading = match &mut self.0 {
             Mode::Describing { exactly_one, .. } => {
-                exactly_one.extend(names);
+                exactly_one.push(groups.iter().map(|group| group.to_vec()).collect());
                 return;
             }
             Mode::Reading(reading) => reading,
         };
+        let names = groups.concat();
         let is_one = |entry: &&Entry| names.contains(&entry.key.as_str());
         let mut present = reading.entries.iter().filter(is_one);
         let Some(first) = present.next() else {
@@ -109,7 +121,11 @@ impl Keys<'_, '_> {
             }
             return;
         };
-        for extra in present {
+        let is_beside = |extra: &&Entry| {
+            let together = |group: &&&[&str]| group.contains(&extra.key.as_str());
+            groups.iter().find(together).is_some_and(|group| group.contains(&first.key.as_str()))
+        };
+        for extra in present.filter(|extra| !is_beside(extra)) {
             let message = format!(
                 "`{}` beside `{}`: {} takes one of them",
                 extra.key, first.key, reading.title

@@ -5,6 +5,7 @@
 
 mod check;
 mod choice;
+mod condition;
 mod fill;
 mod filled;
 mod image;
@@ -24,11 +25,12 @@ mod values;
 
 use camino::Utf8PathBuf;
 
-pub use check::{Check, CheckKind, Comparison, Question};
+pub use check::{CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question};
 pub use choice::{
     BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand, KeyChoice, Limits,
     OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice, SandboxChoice,
 };
+pub use condition::{Condition, Thresholds};
 pub use fill::Environment;
 pub use filled::Filled;
 pub use image::image_fault;

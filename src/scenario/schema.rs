@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::language;
-use super::shape::{KeyShape, Shape};
+use super::shape::{Alternatives, KeyShape, Shape};
 
 /// The JSON Schema (draft 2020-12) of scenarios, as committed under `scenarios/schema/`.
 ///
@@ -50,7 +50,7 @@ fn of(shape: &Shape) -> Value {
     }
 }
 
-fn section(keys: &[KeyShape], exactly_one: &[&'static str]) -> Value {
+fn section(keys: &[KeyShape], exactly_one: &[Alternatives]) -> Value {
     let properties: Map<String, Value> =
         keys.iter().map(|key| (key.name.to_owned(), property(key))).collect();
     let required: Vec<&str> =
@@ -63,13 +63,28 @@ fn section(keys: &[KeyShape], exactly_one: &[&'static str]) -> Value {
         if !required.is_empty() {
             section.insert("required".into(), json!(required));
         }
-        if !exactly_one.is_empty() {
-            let one: Vec<Value> =
-                exactly_one.iter().map(|name| json!({"required": [name]})).collect();
-            section.insert("oneOf".into(), json!(one));
+        match exactly_one {
+            [] => {}
+            [only] => {
+                section.insert("oneOf".into(), one_of(only));
+            }
+            several => {
+                let all: Vec<Value> =
+                    several.iter().map(|groups| json!({"oneOf": one_of(groups)})).collect();
+                section.insert("allOf".into(), json!(all));
+            }
         }
     }
     section
+}
+
+fn one_of(groups: &Alternatives) -> Value {
+    let required = |name: &&str| json!({"required": [name]});
+    let group = |names: &Vec<&str>| match names.as_slice() {
+        [only] => required(only),
+        several => json!({"anyOf": several.iter().map(required).collect::<Vec<_>>()}),
+    };
+    groups.iter().map(group).collect()
 }
 
 fn property(key: &KeyShape) -> Value {

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// Of these groups of keys exactly one must be there; keys of one group may stand together.
+pub(super) type Alternatives = Vec<Vec<&'static str>>;
+
 /// What a value may be.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Shape {
@@ -10,7 +13,7 @@ pub(super) enum Shape {
     /// Any number of the same.
     List(Box<Shape>),
     /// Keys of its own.
-    Section { keys: Vec<KeyShape>, exactly_one: Vec<&'static str> },
+    Section { keys: Vec<KeyShape>, exactly_one: Vec<Alternatives> },
     /// A mapping with exactly one of these keys.
     Tagged(Vec<KeyShape>),
     /// A mapping whose keys match a pattern.

@@ -3,7 +3,6 @@
 mod checks;
 
 use camino::{Utf8Path, Utf8PathBuf};
-use glob::Pattern;
 
 use super::Scenario;
 use super::choice::{
@@ -185,27 +184,13 @@ fn restore_choice(raw: &RawRestore, problems: &mut Problems<'_>) -> RestoreChoic
     }
 }
 
-/// Which key leaves a database out, if one does.
-fn leaves_out(restore: &RestoreChoice, database: &str) -> Option<&'static str> {
-    let any = |globs: &[String]| {
-        globs.iter().any(|glob| Pattern::new(glob).is_ok_and(|glob| glob.matches(database)))
-    };
-    if any(&restore.exclude) {
-        Some("exclude")
-    } else if any(&restore.only) || restore.only.is_empty() {
-        None
-    } else {
-        Some("only")
-    }
-}
-
 fn refuse_left_out(
     restore: &RestoreChoice,
     database: &Placed<Filled<String>>,
     problems: &mut Problems<'_>,
 ) {
     let name = database.value.expose();
-    if let Some(key) = leaves_out(restore, name) {
+    if let Some(key) = restore.leaves_out(name) {
         let message = format!("`restore.{key}` leaves the database `{name}` out");
         let help = "restore it too, or ask another".to_owned();
         problems.add(database.span, message, Some(help));

@@ -1,5 +1,6 @@
 //! Scalars that the language knows, each with its words, its JSON Schema and its reading.
 
+mod condition;
 mod units;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use super::shape::Shape;
 use super::suggest::{either, nearest};
 use crate::finding::{FindingClass, FindingCode};
 
+pub(super) use condition::condition;
 pub(super) use units::{age, size};
 
 /// Names become JUnit suites, metric labels and lines on a terminal.

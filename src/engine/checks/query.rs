@@ -1,51 +1,94 @@
 //! Statements whose answer is judged.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
-use crate::check::{judge_count, judge_value};
+use crate::check::{Judged, judge_count, judge_value};
 use crate::engine::cluster::Cluster;
 use crate::ephemeral::EphemeralError;
-use crate::outcome::CheckOutcome;
 use crate::postgres::check_session::{self, Answer};
-use crate::postgres::{Session, SessionError};
-use crate::scenario::Comparison;
+use crate::postgres::{ServerError, Session, SessionError};
+use crate::scenario::{Comparison, Thresholds};
+use crate::text::duration;
 
-/// Asks one database. `comparison` judges a value; without one no row may come. With `hides`
-/// nothing that was seen is told: beside a secret it could tell that.
-pub(super) async fn ask(
-    cluster: &Cluster,
-    session: &Session,
-    sql: &str,
-    comparison: Option<&Comparison>,
-    hides: bool,
-) -> Result<(CheckOutcome, String), EphemeralError> {
-    let shown = |text: String| if hides { "[redacted]".to_owned() } else { text };
-    let answer = match comparison {
-        Some(_) => check_session::ask_value(session, sql).await,
-        None => check_session::ask_rows(session, sql).await,
-    };
-    match answer {
-        Ok(Answer::Value(value)) => {
-            let Some(comparison) = comparison else {
-                return Ok((CheckOutcome::Errored, "no value was asked for".to_owned()));
-            };
-            let value = value.as_ref().map(|value| value.as_deref());
-            let judged = judge_value(comparison, value, Timestamp::now());
-            Ok((judged.outcome, shown(crate::text::one_line(&judged.observed, 200))))
+/// What the server gets to end a statement by itself, before the session is given up.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// What is asked, how, and what must come of it.
+pub(super) struct Asked<'a> {
+    pub(super) sql: &'a str,
+    pub(super) wanted: Wanted<'a>,
+    pub(super) limit: Duration,
+    /// Nothing that was seen is told: beside a secret it could tell that.
+    pub(super) hides: bool,
+}
+
+/// What must come of a statement.
+#[derive(Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    /// A value.
+    Value(&'a Comparison),
+    /// Few enough rows.
+    Rows(&'a Thresholds),
+}
+
+impl Asked<'_> {
+    /// Asks one database.
+    pub(super) async fn judged(
+        &self,
+        cluster: &Cluster,
+        session: &Session,
+    ) -> Result<Judged, EphemeralError> {
+        let asking = async {
+            match self.wanted {
+                Wanted::Value(_) => check_session::ask_value(session, self.sql, self.limit).await,
+                Wanted::Rows(_) => check_session::ask_rows(session, self.sql, self.limit).await,
+            }
+        };
+        // A function in C may not listen to the server's own clock.
+        let Ok(answer) = tokio::time::timeout(self.limit + GRACE, asking).await else {
+            return Ok(Judged::errored(self.too_late()));
+        };
+        let judged = match (answer, self.wanted) {
+            (Ok(Answer::Value(value)), Wanted::Value(comparison)) => {
+                let value = value.as_ref().map(|value| value.as_deref());
+                let judged = judge_value(comparison, value, Timestamp::now());
+                Judged { observed: crate::text::one_line(&judged.observed, 200), ..judged }
+            }
+            (Ok(Answer::TooLong(characters)), _) => Judged::errored(format!(
+                "a value of {characters} characters, too long to compare: ask for its length or hash"
+            )),
+            (Ok(Answer::Rows { count, has_population }), Wanted::Rows(thresholds)) => {
+                judge_count(count, has_population, thresholds)
+            }
+            (Ok(Answer::Value(_) | Answer::Rows { .. }), _) => {
+                Judged::errored("an answer to another question")
+            }
+            (Err(SessionError::Server(refused)), _) => return Ok(self.refused(&refused)),
+            (Err(error @ SessionError::Lost(_)), _) => return Err(cluster.why_lost(&error).await),
+        };
+        Ok(Judged { observed: self.shown(judged.observed.clone()), ..judged })
+    }
+
+    fn refused(&self, refused: &ServerError) -> Judged {
+        if refused.sqlstate == "57014" {
+            return Judged::errored(format!("{} (SQLSTATE 57014)", self.too_late()));
         }
-        Ok(Answer::Rows { count, has_population }) => {
-            let judged = judge_count(count, has_population);
-            Ok((judged.outcome, shown(judged.observed)))
+        let text = crate::text::without_values(&refused.sqlstate, &refused.message);
+        let said = format!("{} (SQLSTATE {})", self.shown(text), refused.sqlstate);
+        if check_session::is_missing_object(refused) {
+            Judged::failed(said)
+        } else {
+            Judged::errored(said)
         }
-        Err(SessionError::Server(refused)) => {
-            let outcome = if check_session::is_missing_object(&refused) {
-                CheckOutcome::Failed
-            } else {
-                CheckOutcome::Errored
-            };
-            let text = crate::text::without_values(&refused.sqlstate, &refused.message);
-            Ok((outcome, format!("{} (SQLSTATE {})", shown(text), refused.sqlstate)))
-        }
-        Err(error @ SessionError::Lost(_)) => Err(cluster.why_lost(&error).await),
+    }
+
+    fn too_late(&self) -> String {
+        format!("no answer within {} (`time_limit`)", duration(self.limit))
+    }
+
+    fn shown(&self, text: String) -> String {
+        if self.hides { "[redacted]".to_owned() } else { text }
     }
 }

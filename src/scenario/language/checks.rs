@@ -1,12 +1,14 @@
 //! Keys of checks.
 
-use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion};
+use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawThresholds};
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
-use crate::scenario::values::{age, name, number, operand, regex, text};
+use crate::scenario::values::{age, condition, glob, name, number, operand, regex, text};
 
 /// The default of a comparison, in words.
 const ONE: &str = "exactly one of these";
+/// The default of what says which databases are asked, in words.
+const ONE_TARGET: &str = "exactly one of these two";
 const UNIQUE: &str = "unique in the scenario";
 
 pub(super) const CHECK: Tagged<RawCheck> = Tagged {
@@ -28,20 +30,59 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
 fn no_rows(keys: &mut Keys<'_, '_>) -> RawCheck {
     RawCheck {
         name: keys.required("name", name(), "no negative stock", UNIQUE),
-        kind: RawCheckKind::NoRows(question(keys, "select 1 from items where stock < 0")),
+        kind: RawCheckKind::NoRows(
+            question(keys, "select 1 from items where stock < 0"),
+            thresholds(
+                keys,
+                ["'> 0'; none beside `warn_if`", "none"],
+                [
+                    "the check fails if this holds for the number of rows",
+                    "the check holds, and a notice says so, if this holds for the number of rows",
+                ],
+            ),
+        ),
+    }
+}
+
+/// Of a value or of a number of rows: the words that differ are `error_if`'s, then `warn_if`'s.
+fn thresholds(
+    keys: &mut Keys<'_, '_>,
+    defaults: [&'static str; 2],
+    meanings: [&'static str; 2],
+) -> RawThresholds {
+    RawThresholds {
+        error_if: keys.optional("error_if", condition(), defaults[0], "'> 100'", meanings[0]),
+        warn_if: keys.optional("warn_if", condition(), defaults[1], "'> 10'", meanings[1]),
     }
 }
 
 fn question(keys: &mut Keys<'_, '_>, example: &'static str) -> RawQuestion {
-    RawQuestion {
-        database: keys.required("database", name(), "shop", "the database to ask"),
+    let question = RawQuestion {
+        database: keys.optional("database", name(), ONE_TARGET, "shop", "the database to ask"),
+        each_database: keys.optional(
+            "each_database",
+            ListOf(glob()),
+            ONE_TARGET,
+            "['app_*']",
+            "the databases to ask, one after another: each that was restored and matches; every glob must match one of the backup",
+        ),
         sql: keys.required(
             "sql",
             text("an SQL statement").keeping_secrets(),
             example,
             "one statement that reads",
         ),
-    }
+        time_limit: keys.optional(
+            "time_limit",
+            age().keeping_secrets(),
+            "5m",
+            "30s",
+            "how long the statement may take in a database",
+        ),
+    };
+    let targets = ["database", "each_database"];
+    keys.exactly_one(&targets, "does not say which database to ask", "");
+    question
 }
 
 fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
@@ -90,8 +131,28 @@ fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
             "'^v[0-9]+'",
             "holds for a text in which the expression is found",
         ),
+        thresholds: thresholds(
+            keys,
+            [ONE; 2],
+            [
+                "the check fails if this holds for the number; may stand beside `warn_if`",
+                "the check holds, and a notice says so, if this holds for the number; may stand beside `error_if`",
+            ],
+        ),
     };
-    let all = ["equals", "at_least", "at_most", "between", "newer_than", "matches"];
-    keys.exactly_one(&all, "says what to ask, not what must hold", "; ask twice to compare twice");
+    let all: [&[&'static str]; 7] = [
+        &["equals"],
+        &["at_least"],
+        &["at_most"],
+        &["between"],
+        &["newer_than"],
+        &["matches"],
+        &["error_if", "warn_if"],
+    ];
+    keys.exactly_one_group(
+        &all,
+        "says what to ask, not what must hold",
+        "; ask twice to compare twice",
+    );
     RawCheck { name, kind: RawCheckKind::Query(question, comparisons) }
 }

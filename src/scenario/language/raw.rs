@@ -8,6 +8,7 @@ use crate::finding::FindingCode;
 use crate::scenario::choice::{
     EngineChoice, ImageChoice, IsolationDemand, OnError, Pick, PullPolicy,
 };
+use crate::scenario::condition::Condition;
 use crate::scenario::filled::Filled;
 use crate::scenario::kind::Placed;
 use crate::text::ByteCount;
@@ -88,13 +89,15 @@ pub(in crate::scenario) struct RawCheck {
 #[derive(Debug)]
 pub(in crate::scenario) enum RawCheckKind {
     Query(RawQuestion, RawComparisons),
-    NoRows(RawQuestion),
+    NoRows(RawQuestion, RawThresholds),
 }
 
 #[derive(Debug)]
 pub(in crate::scenario) struct RawQuestion {
     pub(in crate::scenario) database: Given<Filled<String>>,
+    pub(in crate::scenario) each_database: Given<Vec<Placed<Filled<String>>>>,
     pub(in crate::scenario) sql: Given<Filled<String>>,
+    pub(in crate::scenario) time_limit: Given<Filled<Duration>>,
 }
 
 #[derive(Debug)]
@@ -105,6 +108,13 @@ pub(in crate::scenario) struct RawComparisons {
     pub(in crate::scenario) between: Given<Vec<Placed<Filled<String>>>>,
     pub(in crate::scenario) newer_than: Given<Filled<Duration>>,
     pub(in crate::scenario) matches: Given<Filled<String>>,
+    pub(in crate::scenario) thresholds: RawThresholds,
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawThresholds {
+    pub(in crate::scenario) warn_if: Given<Filled<Condition>>,
+    pub(in crate::scenario) error_if: Given<Filled<Condition>>,
 }
 
 #[derive(Debug, Default)]

@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::finding::FindingCode;
 use crate::scenario::{
-    CheckKind, Comparison, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand, OnError,
-    Pick, PullPolicy,
+    CheckKind, Comparison, Databases, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand,
+    OnError, Pick, PullPolicy,
 };
 use crate::text::ByteCount;
 
@@ -89,7 +89,8 @@ fn a_scenario_is_read_as_written() {
     assert_eq!(place.text, GOOD.lines().nth(8).unwrap());
     assert_eq!(scenario.checks[1].place.as_ref().unwrap().line, 10);
     let CheckKind::Query(question, comparison) = &scenario.checks[0].kind else { panic!() };
-    assert_eq!((&*question.database, comparison), ("shop", &Comparison::AtLeast("1000".into())));
+    assert_eq!(question.databases, Databases::One("shop".to_owned()));
+    assert_eq!(*comparison, Comparison::AtLeast("1000".into()));
     assert_eq!(scenario.restore.unwrap().only, ["app_*", "shop"]);
 }
 

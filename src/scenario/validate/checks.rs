@@ -9,10 +9,12 @@ use crate::outcome::SourcePlace;
 use crate::scenario::choice::RestoreChoice;
 use crate::scenario::filled::Filled;
 use crate::scenario::kind::Placed;
-use crate::scenario::language::{RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawScenario};
+use crate::scenario::language::{
+    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawScenario, RawThresholds,
+};
 use crate::scenario::problem::Problems;
 use crate::scenario::span::{Span, line_column, line_of};
-use crate::scenario::{Check, CheckKind, Comparison, Question};
+use crate::scenario::{Check, CheckKind, Comparison, Condition, Databases, Question, Thresholds};
 
 pub(super) fn checks(
     file: &Utf8Path,
@@ -38,19 +40,41 @@ pub(super) fn checks(
                 }
             }
         }
-        let (RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question)) = &check.value.kind;
+        let (RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question, _)) =
+            &check.value.kind;
         if let Some(database) = &question.database {
             refuse_left_out(restore, database, problems);
+        }
+        if let Some(globs) = &question.each_database {
+            targets(globs, restore, problems);
         }
         checks.extend(one_check(file, &check.value, problems));
     }
     checks
 }
 
+/// What is wrong with the databases of a check that looks at several.
+fn targets(
+    globs: &Placed<Vec<Placed<Filled<String>>>>,
+    restore: &RestoreChoice,
+    problems: &mut Problems<'_>,
+) {
+    if globs.value.is_empty() && !problems.any_in(globs.span) {
+        let help = "name at least one: [shop], or ['*'] for all".to_owned();
+        problems.add(globs.span, "a check of no database looks at nothing".to_owned(), Some(help));
+    }
+    // A glob is compared with the databases of the backup when there is one.
+    for glob in globs.value.iter().filter(|glob| !glob.value.expose().contains(['*', '?', '['])) {
+        refuse_left_out(restore, glob, problems);
+    }
+}
+
 fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Option<Check> {
     let (kind, span) = match &raw.kind {
-        RawCheckKind::NoRows(asked) => {
-            (question(asked).map(CheckKind::NoRows), raw.name.as_ref()?.span)
+        RawCheckKind::NoRows(asked, raw_thresholds) => {
+            let (limits, span) = thresholds(raw_thresholds, problems)
+                .unwrap_or_else(|| (Thresholds::no_row(), raw.name.as_ref().map(|it| it.span)));
+            (question(asked).map(|question| CheckKind::NoRows(question, limits)), span?)
         }
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(comparisons, problems)?;
@@ -65,7 +89,15 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
 }
 
 fn question(raw: &RawQuestion) -> Option<Question> {
-    Some(Question { database: value(raw.database.as_ref())?, sql: raw.sql.as_ref()?.value.clone() })
+    let each = |globs: &Placed<Vec<Placed<Filled<String>>>>| {
+        Databases::Each(globs.value.iter().map(|glob| glob.value.expose().clone()).collect())
+    };
+    let one = value(raw.database.as_ref()).map(Databases::One);
+    Some(Question {
+        databases: one.or_else(|| raw.each_database.as_ref().map(each))?,
+        sql: raw.sql.as_ref()?.value.clone(),
+        time_limit: value(raw.time_limit.as_ref()),
+    })
 }
 
 /// The one comparison, from its key to the end of its value.
@@ -83,6 +115,30 @@ fn comparison(raw: &RawComparisons, problems: &mut Problems<'_>) -> Option<(Comp
         .or_else(|| one(raw.newer_than.as_ref(), Comparison::NewerThan))
         .or_else(|| one(raw.matches.as_ref(), Comparison::Matches))
         .or_else(|| between(raw.between.as_ref()?, problems))
+        .or_else(|| {
+            let (limits, span) = thresholds(&raw.thresholds, problems)?;
+            Some((Comparison::Thresholds(limits), span?))
+        })
+}
+
+/// Both conditions, and the place of the one that fails the check; `None` where there is none.
+fn thresholds(
+    raw: &RawThresholds,
+    problems: &mut Problems<'_>,
+) -> Option<(Thresholds, Option<Span>)> {
+    let (warn_if, error_if) = (raw.warn_if.as_ref(), raw.error_if.as_ref());
+    let deciding = error_if.or(warn_if)?;
+    if let (Some(warn), Some(error)) = (warn_if, error_if)
+        && warn.value.expose().is_within(error.value.expose())
+    {
+        let message = "this warning never comes: `error_if` holds wherever it does";
+        let help = "the warning comes first: warn_if: '> 10', error_if: '> 100'";
+        problems.add(warn.span, message.to_owned(), Some(help.to_owned()));
+    }
+    let span = Span::new(deciding.key.start, deciding.span.end);
+    let value = |condition: &Placed<Filled<Condition>>| condition.value.clone();
+    let thresholds = Thresholds { warn_if: warn_if.map(value), error_if: error_if.map(value) };
+    Some((thresholds, Some(span)))
 }
 
 fn between(
