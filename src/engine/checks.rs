@@ -1,6 +1,7 @@
 //! Runs a scenario's checks against the restored databases.
 
 mod query;
+mod rows;
 
 use std::time::Instant;
 
@@ -47,6 +48,7 @@ pub(super) async fn run(
             CheckKind::NoRows(question) => {
                 vec![ask(checked, &mut readers, check, question, None).await?]
             }
+            CheckKind::Rows(asked) => rows::judge(checked, asked),
         };
         for answer in answers {
             let report = CheckReport {

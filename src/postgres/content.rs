@@ -94,6 +94,11 @@ pub(crate) async fn write_as_dumps(session: &Session, encoding: &str) -> Result<
         .await
 }
 
+/// Ends what [`write_as_dumps`] began: text that comes now is in UTF-8 again.
+pub(crate) async fn write_as_before(session: &Session) -> Result<(), SessionError> {
+    session.execute("set client_encoding = 'UTF8'").await
+}
+
 /// A name in a statement of a session that is not in UTF-8: the server would take its bytes for
 /// other characters.
 fn identifier(name: &str, encoding: TextEncoding) -> String {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use glob::Pattern;
+
+use super::choice::ContentMode;
 use super::filled::Filled;
 use crate::outcome::SourcePlace;
 use crate::text::duration;
@@ -24,6 +27,22 @@ pub enum CheckKind {
     Query(Question, Comparison),
     /// The statement returns no row although its tables hold rows.
     NoRows(Question),
+    /// Tables have the rows of the dump.
+    Rows(RowsCheck),
+}
+
+/// Whose rows are compared with the dump's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowsCheck {
+    /// The databases, as globs.
+    pub databases: Vec<String>,
+    /// Of how many tables the values are compared too.
+    pub content: ContentMode,
+}
+
+/// Whether one of the globs matches a name.
+pub fn matches_any(globs: &[String], name: &str) -> bool {
+    globs.iter().any(|glob| Pattern::new(glob).is_ok_and(|glob| glob.matches(name)))
 }
 
 /// What a database is asked.
@@ -41,6 +60,7 @@ impl CheckKind {
         match self {
             Self::Query(..) => "query",
             Self::NoRows(_) => "no_rows",
+            Self::Rows(_) => "rows",
         }
     }
 }
@@ -80,6 +100,7 @@ impl Check {
     pub fn database(&self) -> Option<&str> {
         match &self.kind {
             CheckKind::Query(question, _) | CheckKind::NoRows(question) => Some(&question.database),
+            CheckKind::Rows(_) => None,
         }
     }
 
@@ -87,6 +108,7 @@ impl Check {
     pub fn hides_observed(&self) -> bool {
         match &self.kind {
             CheckKind::NoRows(question) => question.sql.is_secret(),
+            CheckKind::Rows(_) => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -98,6 +120,9 @@ impl Check {
         let text = |value: &Filled<String>| value.shown(Clone::clone);
         match &self.kind {
             CheckKind::NoRows(_) => "no row, from tables that hold rows".to_owned(),
+            CheckKind::Rows(rows) => {
+                format!("the rows of the dump, content {}", rows.content.as_str())
+            }
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),
                 Comparison::AtLeast(value) => format!(">= {}", text(value)),

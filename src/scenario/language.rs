@@ -14,7 +14,7 @@ use super::suggest::{either, nearest};
 
 pub(super) use raw::{
     RawBackup, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawPostgres, RawQuestion,
-    RawReport, RawRestore, RawSandbox, RawScenario, RawVerdict,
+    RawReport, RawRestore, RawRows, RawSandbox, RawScenario, RawVerdict,
 };
 
 /// Reads a scenario, or describes one.

@@ -92,6 +92,7 @@ impl ScenarioRun<'_> {
                 duration_seconds: 0.0,
                 entries_compared: 0,
                 tables_compared: 0,
+                content: None,
                 findings: dump.findings.clone(),
             });
         }
@@ -120,6 +121,7 @@ impl ScenarioRun<'_> {
                 duration_seconds: 0.0,
                 entries_compared: 0,
                 tables_compared: 0,
+                content: None,
                 findings,
             });
         }

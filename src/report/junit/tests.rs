@@ -35,6 +35,7 @@ fn database(outcome: DatabaseOutcome) -> DatabaseReport {
         duration_seconds: 0.5,
         entries_compared: 1,
         tables_compared: 1,
+        content: None,
         findings: Vec::new(),
     }
 }

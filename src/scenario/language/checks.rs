@@ -1,9 +1,10 @@
 //! Keys of checks.
 
-use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion};
+use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows};
+use crate::scenario::choice::ContentMode;
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
-use crate::scenario::values::{age, name, number, operand, regex, text};
+use crate::scenario::values::{age, glob, name, number, one_of, operand, regex, text};
 
 /// The default of a comparison, in words.
 const ONE: &str = "exactly one of these";
@@ -22,6 +23,7 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             meaning: "no row comes, although the tables that are read hold rows",
             section: no_rows,
         },
+        Tag { name: "rows", meaning: "tables have the rows of the dump", section: rows },
     ],
 };
 
@@ -29,6 +31,33 @@ fn no_rows(keys: &mut Keys<'_, '_>) -> RawCheck {
     RawCheck {
         name: keys.required("name", name(), "no negative stock", UNIQUE),
         kind: RawCheckKind::NoRows(question(keys, "select 1 from items where stock < 0")),
+    }
+}
+
+fn rows(keys: &mut Keys<'_, '_>) -> RawCheck {
+    RawCheck {
+        name: keys.required("name", name(), "the rows of the dump", UNIQUE),
+        kind: RawCheckKind::Rows(RawRows {
+            databases: keys.optional(
+                "databases",
+                ListOf(glob()),
+                "['*']",
+                "[shop, 'app_*']",
+                "the databases, as globs; each must match one that is restored",
+            ),
+            content: keys.optional(
+                "content",
+                one_of(&[
+                    ("none", ContentMode::None),
+                    ("sampled", ContentMode::Sampled),
+                    ("all", ContentMode::All),
+                ])
+                .keeping_secrets(),
+                "sampled",
+                "all",
+                "of how many tables the values are compared besides the number of rows; without such a check `sampled`",
+            ),
+        }),
     }
 }
 

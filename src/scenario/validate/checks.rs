@@ -9,10 +9,12 @@ use crate::outcome::SourcePlace;
 use crate::scenario::choice::RestoreChoice;
 use crate::scenario::filled::Filled;
 use crate::scenario::kind::Placed;
-use crate::scenario::language::{RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawScenario};
+use crate::scenario::language::{
+    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawScenario,
+};
 use crate::scenario::problem::Problems;
 use crate::scenario::span::{Span, line_column, line_of};
-use crate::scenario::{Check, CheckKind, Comparison, Question};
+use crate::scenario::{Check, CheckKind, Comparison, Question, RowsCheck};
 
 pub(super) fn checks(
     file: &Utf8Path,
@@ -38,9 +40,13 @@ pub(super) fn checks(
                 }
             }
         }
-        let (RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question)) = &check.value.kind;
-        if let Some(database) = &question.database {
-            refuse_left_out(restore, database, problems);
+        match &check.value.kind {
+            RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question) => {
+                if let Some(database) = &question.database {
+                    refuse_left_out(restore, database, problems);
+                }
+            }
+            RawCheckKind::Rows(rows) => refuse_no_database(rows.databases.as_ref(), problems),
         }
         checks.extend(one_check(file, &check.value, problems));
     }
@@ -52,6 +58,7 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
         RawCheckKind::NoRows(asked) => {
             (question(asked).map(CheckKind::NoRows), raw.name.as_ref()?.span)
         }
+        RawCheckKind::Rows(asked) => (Some(CheckKind::Rows(rows(asked))), raw.name.as_ref()?.span),
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(comparisons, problems)?;
             (question(asked).map(|question| CheckKind::Query(question, comparison)), span)
@@ -66,6 +73,34 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
 
 fn question(raw: &RawQuestion) -> Option<Question> {
     Some(Question { database: value(raw.database.as_ref())?, sql: raw.sql.as_ref()?.value.clone() })
+}
+
+fn rows(raw: &RawRows) -> RowsCheck {
+    RowsCheck {
+        databases: globs(raw.databases.as_ref()),
+        content: value(raw.content.as_ref()).unwrap_or_default(),
+    }
+}
+
+/// Globs of databases; all of them where none are given.
+fn globs(given: Option<&Placed<Vec<Placed<Filled<String>>>>>) -> Vec<String> {
+    given.map_or_else(
+        || vec!["*".to_owned()],
+        |globs| globs.value.iter().map(|glob| glob.value.expose().clone()).collect(),
+    )
+}
+
+fn refuse_no_database(
+    globs: Option<&Placed<Vec<Placed<Filled<String>>>>>,
+    problems: &mut Problems<'_>,
+) {
+    if let Some(globs) = globs.filter(|globs| globs.value.is_empty())
+        && !problems.any_in(globs.span)
+    {
+        let help = "name at least one database, or leave the key out for all of them";
+        let message = "`databases` without a database looks at nothing";
+        problems.add(globs.key, message.to_owned(), Some(help.to_owned()));
+    }
 }
 
 /// The one comparison, from its key to the end of its value.
