@@ -81,6 +81,7 @@ finding_codes! {
     ObjectMissing "object_missing" Backup false,
     RowsMissing "rows_missing" Backup false,
     RowsDiffer "rows_differ" Backup false,
+    ContentDiffers "content_differs" Backup false,
     CheckFailed "check_failed" Backup false,
     BackupNotFound "backup_not_found" Environment true,
     BackupUnreadable "backup_unreadable" Environment true,

@@ -67,7 +67,7 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         Code::ObjectMissing | Code::RowsMissing => &[
             "Look at the other findings of this database first: they mostly explain what is missing.",
         ],
-        Code::RowsDiffer => &[
+        Code::RowsDiffer | Code::ContentDiffers => &[
             "Look at the other findings of this database first: they may explain it.",
             "Look for triggers, rules and functions in the dump that write while it is restored.",
         ],

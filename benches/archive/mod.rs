@@ -32,20 +32,20 @@ create index on orders (customer);
 ";
 
 /// A folder that the server may reach, which runs as another account where this is root.
-pub fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("pgdrill-bench-").tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
 
 /// Runs a program that must succeed.
-pub fn run(command: &mut Command) {
+pub(crate) fn run(command: &mut Command) {
     let status = command.stdout(Stdio::null()).status().unwrap();
     assert!(status.success(), "{command:?} failed");
 }
 
 /// A cluster archive with these dumps, each so many times.
-pub fn archive(dumps: &[(String, PathBuf)], path: &Path, copies: usize) {
+pub(crate) fn archive(dumps: &[(String, PathBuf)], path: &Path, copies: usize) {
     let file = BufWriter::new(File::create(path).unwrap());
     let level = if copies == 1 { Compression::default() } else { Compression::fast() };
     let mut tar = tar::Builder::new(GzEncoder::new(file, level));
@@ -76,7 +76,7 @@ pub fn archive(dumps: &[(String, PathBuf)], path: &Path, copies: usize) {
 }
 
 /// The folder of PostgreSQL's programs.
-pub fn bindir() -> PathBuf {
+pub(crate) fn bindir() -> PathBuf {
     if let Some(named) = std::env::var_os("PGDRILL_PG_BINDIR") {
         return named.into();
     }
@@ -123,7 +123,7 @@ fn is_root() -> bool {
 }
 
 /// One custom-format dump for each database: its name and its file.
-pub fn make_dumps(folder: &Path, bindir: &Path) -> Vec<(String, PathBuf)> {
+pub(crate) fn make_dumps(folder: &Path, bindir: &Path) -> Vec<(String, PathBuf)> {
     let server = Server { folder: folder.join("server"), bindir };
     fs::create_dir(&server.folder).unwrap();
     fs::set_permissions(&server.folder, fs::Permissions::from_mode(0o777)).unwrap();

@@ -25,8 +25,8 @@ pub struct TocEntry {
     /// The SQL that makes the object; empty in plain dumps, whose text is restored as it is, but for
     /// `BLOB METADATA`: the large objects it stands for, one a line.
     pub definition: String,
-    /// The `COPY … FROM stdin` statement of a `TABLE DATA` entry; of a plain dump's only where it
-    /// names another table than the entry does.
+    /// The `COPY … FROM stdin` statement of a `TABLE DATA` entry; empty where a plain dump has very
+    /// many.
     pub copy_statement: String,
     /// The dump ids this entry depends on.
     pub dependencies: Vec<i64>,

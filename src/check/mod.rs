@@ -1,5 +1,7 @@
 //! How each kind of check judges what was observed. Asks nothing itself.
 
+mod content;
 mod judge;
 
+pub use content::{Choice, choose};
 pub use judge::{Judged, judge_count, judge_value};

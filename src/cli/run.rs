@@ -10,7 +10,7 @@ use clap::Args;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::settings::{self, KeyArgs, ReportArgs, RunArgs, Streamed};
+use super::settings::{self, ContentArgs, KeyArgs, ReportArgs, RunArgs, Streamed};
 use super::{signals, sweep};
 use crate::console;
 use crate::console::{Style, complain, complain_at_length, complain_of};
@@ -34,6 +34,9 @@ pub(super) struct RunCommand {
     key: KeyArgs,
 
     #[command(flatten)]
+    content: ContentArgs,
+
+    #[command(flatten)]
     args: RunArgs,
 }
 
@@ -41,6 +44,7 @@ pub(super) fn run(command: &RunCommand) -> ExitCode {
     match load_all(&command.scenarios) {
         Ok(mut scenarios) => {
             command.key.apply(&mut scenarios);
+            command.content.apply(&mut scenarios);
             run_scenarios(&scenarios, &command.args)
         }
         Err(Refusal { name, file, message }) => {

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use crate::console::{ProgressChoice, Style, complain};
 use crate::engine::RunOptions;
 use crate::report::ReportPaths;
-use crate::scenario::{EngineChoice, KeyChoice, PullPolicy, Scenario, image_fault};
+use crate::scenario::{ContentMode, EngineChoice, KeyChoice, PullPolicy, Scenario, image_fault};
 
 /// The path that stands for standard output.
 pub(super) const STANDARD_OUTPUT: &str = "-";
@@ -114,6 +114,25 @@ impl KeyArgs {
             for scenario in scenarios {
                 scenario.backup.decrypt = Some(choice.clone());
             }
+        }
+    }
+}
+
+/// What to compare.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ContentArgs {
+    /// Of how many restored tables the values are compared with the dump's, besides the number of
+    /// rows: none, a seeded choice of up to 16 MiB or 5 % of each database, or all [default: what the
+    /// scenario says, else sampled].
+    #[arg(long, env = "PGDRILL_CONTENT", value_enum, value_name = "HOW")]
+    content: Option<ContentMode>,
+}
+
+impl ContentArgs {
+    /// What the command line says wins over what scenarios say.
+    pub(super) fn apply(&self, scenarios: &mut [Scenario]) {
+        if let Some(mode) = self.content {
+            scenarios.iter_mut().for_each(|scenario| scenario.set_content(mode));
         }
     }
 }

@@ -4,7 +4,7 @@ use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::run::run_scenarios;
-use super::settings::{KeyArgs, RunArgs};
+use super::settings::{ContentArgs, KeyArgs, RunArgs};
 use crate::outcome::ExitCode;
 use crate::scenario::{Scenario, name_of_backup};
 
@@ -34,6 +34,9 @@ pub(super) struct VerifyCommand {
     key: KeyArgs,
 
     #[command(flatten)]
+    content: ContentArgs,
+
+    #[command(flatten)]
     args: RunArgs,
 }
 
@@ -45,5 +48,6 @@ pub(super) fn run(command: &VerifyCommand) -> ExitCode {
     };
     let mut scenarios = [Scenario::of_backup(name, command.backup.clone(), restore)];
     command.key.apply(&mut scenarios);
+    command.content.apply(&mut scenarios);
     run_scenarios(&scenarios, &command.args)
 }

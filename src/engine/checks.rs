@@ -1,6 +1,7 @@
 //! Runs a scenario's checks against the restored databases.
 
 mod query;
+mod rows;
 mod targets;
 
 use std::time::Instant;
@@ -57,6 +58,7 @@ pub(super) async fn run(
                 let wanted = Wanted::Rows(thresholds);
                 ask(checked, &mut readers, check, question, wanted, notes).await?
             }
+            CheckKind::Rows(asked) => rows::judge(checked, asked),
         };
         for answer in answers {
             let report = CheckReport {

@@ -1,5 +1,6 @@
 //! What came out against what the dump's table of contents says went in.
 
+mod content;
 mod rows;
 
 use std::borrow::Cow;
@@ -8,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::backup::{DatabaseDump, DumpFormat};
 use crate::finding::{Finding, FindingCode};
+use crate::outcome::ContentFacts;
 use crate::postgres::catalog::{self, COMPARED_KINDS, ObjectName};
 use crate::postgres::{Session, SessionError};
+use crate::scenario::ContentMode;
 use crate::text::counted;
 
 /// Names in a message; the count tells of the others.
@@ -27,6 +30,10 @@ pub(super) struct Comparison {
     pub(super) took: Duration,
     /// Kinds of entries that nobody looked at, with their number.
     pub(super) not_compared: BTreeMap<String, u64>,
+    /// How far values in rows were compared.
+    pub(super) content: ContentFacts,
+    /// What was not looked at, one sentence each.
+    pub(super) not_tested: Vec<String>,
 }
 
 /// Entries that say how to read the dump, and the database's own, which has been looked at when it
@@ -68,6 +75,7 @@ fn is_outside_schemas(kind: &str) -> bool {
 pub(super) async fn compare(
     session: &Session,
     dump: &DatabaseDump,
+    mode: ContentMode,
 ) -> Result<Comparison, SessionError> {
     let started = Instant::now();
     let mut catalog = catalog::objects(session).await?;
@@ -90,7 +98,8 @@ pub(super) async fn compare(
             &missing,
         ));
     }
-    rows::compare(session, dump, &mut comparison).await?;
+    let counted = rows::compare(session, dump, &mut comparison).await?;
+    content::compare(session, dump, mode, &counted, &mut comparison).await?;
     if comparison.entries == 0 && !dump.has_table_of_contents {
         comparison.findings.push(Finding::new(
             FindingCode::NothingCompared,
@@ -115,11 +124,16 @@ fn flat(name: &str) -> String {
     name.replace(['\n', '\r'], " ")
 }
 
-fn listed(code: FindingCode, message: &str, names: &[String]) -> Finding {
+/// The first names, and how many there are besides.
+fn some_of(names: &[String]) -> String {
     let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     let rest = names.len().saturating_sub(NAMED);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-    let mut finding = Finding::new(code, format!("{message}: {shown}{more}"));
+    format!("{shown}{more}")
+}
+
+fn listed(code: FindingCode, message: &str, names: &[String]) -> Finding {
+    let mut finding = Finding::new(code, format!("{message}: {}", some_of(names)));
     finding.object = names.first().cloned();
     finding.count = names.len() as u64;
     finding

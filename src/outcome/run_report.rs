@@ -225,14 +225,41 @@ pub struct DatabaseReport {
     pub entries_compared: u64,
     /// Tables that have rows in the dump and were looked at.
     pub tables_compared: u64,
+    /// How far the values in rows were compared; missing where nothing was.
+    pub content: Option<ContentFacts>,
     /// What was found about it.
     pub findings: Vec<Finding>,
+}
+
+/// How far the values in a database's rows were compared with those in its dump.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ContentFacts {
+    /// `none`, `sampled` or `all`.
+    pub mode: &'static str,
+    /// Tables whose values were compared; those without rows are not counted.
+    pub tables: u64,
+    /// Their rows.
+    pub rows: u64,
+    /// Their bytes in the dump, before compression.
+    pub bytes: u64,
+    /// Tables that were not chosen.
+    pub tables_not_chosen: u64,
+    /// Their bytes in the dump.
+    pub bytes_not_chosen: u64,
+    /// What the chance of each of these was, and of the others that had one.
+    pub chance: Option<f64>,
+    /// Tables of which there is nothing that can be compared.
+    pub tables_not_comparable: u64,
+    /// Columns of the compared tables whose values have no canonical text.
+    pub columns_left_out: u64,
+    /// How long it took.
+    pub duration_seconds: f64,
 }
 
 /// About one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckReport {
-    /// `query` or `no_rows`.
+    /// `query`, `no_rows` or `rows`.
     pub kind: String,
     /// Its name.
     pub name: String,

@@ -17,7 +17,7 @@ use glob::Pattern;
 
 use crate::backup::{BackupInventory, DatabaseDump, Globals};
 use crate::finding::{Finding, FindingClass, FindingCode};
-use crate::scenario::Scenario;
+use crate::scenario::{ContentMode, Scenario};
 
 pub use inventory::{
     DatabaseProperties, INVENTORY_SCHEMA, InventoryBackup, InventoryDatabase, InventoryEntry,
@@ -218,9 +218,24 @@ fn not_tested(plan: &mut RestorePlan, scenario: &Scenario, inventory: &BackupInv
     plan.not_tested.extend(left_out);
     let taken = plan.databases.iter().map(|&index| &inventory.databases[index]);
     plan.not_tested.extend(left_open(taken, inventory.globals.as_ref()));
+    let counted_only = |&&index: &&usize| {
+        scenario.content_of(&inventory.databases[index].name) == ContentMode::None
+    };
+    let only_counted: Vec<&str> = plan
+        .databases
+        .iter()
+        .filter(counted_only)
+        .map(|&index| inventory.databases[index].name.as_str())
+        .collect();
+    if !only_counted.is_empty() {
+        plan.not_tested.push(format!(
+            "values in rows (`content: none`, their number is compared): {}",
+            only_counted.join(", ")
+        ));
+    }
     plan.not_tested.push(
-        "values in rows (their number is compared), values of sequences, contents of large objects, \
-         owners: restored without error, not compared"
+        "values of sequences, contents of large objects, owners: restored without error, not \
+         compared"
             .to_owned(),
     );
     if inventory.needs_major().is_none() && scenario.postgres.major.is_none() {

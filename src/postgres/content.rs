@@ -94,6 +94,30 @@ pub(crate) async fn write_as_dumps(session: &Session, encoding: &str) -> Result<
         .await
 }
 
+/// Ends what [`write_as_dumps`] began: text that comes now is in UTF-8 again.
+pub(crate) async fn write_as_before(session: &Session) -> Result<(), SessionError> {
+    session.execute("set client_encoding = 'UTF8'").await
+}
+
+/// A name in a statement of a session that is not in UTF-8: the server would take its bytes for
+/// other characters.
+fn identifier(name: &str, encoding: TextEncoding) -> String {
+    if name.is_ascii() || encoding.takes_utf8() {
+        return quote_identifier(name);
+    }
+    let mut text = "U&\"".to_owned();
+    for c in name.chars() {
+        match c {
+            '"' => text.push_str("\"\""),
+            '\\' => text.push_str("\\\\"),
+            c if c.is_ascii() => text.push(c),
+            c => text.push_str(&format!("\\+{:06x}", u32::from(c))),
+        }
+    }
+    text.push('"');
+    text
+}
+
 /// Reads all rows of a table: of a partitioned one those of its partitions, of others its own alone.
 /// The session must be one that [`write_as_dumps`] was told of.
 pub(crate) async fn read_rows(
@@ -103,16 +127,31 @@ pub(crate) async fn read_rows(
     columns: &[Column],
     encoding: TextEncoding,
 ) -> Result<RowSummary, SessionError> {
-    let names: Vec<String> = columns.iter().map(|column| quote_identifier(&column.name)).collect();
+    let quoted = |name: &str| identifier(name, encoding);
+    let names: Vec<String> = columns.iter().map(|column| quoted(&column.name)).collect();
     let (schema, name) = table;
     let only = if is_partitioned { "" } else { "only " };
     let copy = format!(
         "copy (select {} from {only}{}.{}) to stdout",
         names.join(", "),
-        quote_identifier(schema),
-        quote_identifier(name)
+        quoted(schema),
+        quoted(name)
     );
     let mut reader = RowReader::new(Some(columns.to_vec()), encoding);
     session.copy_out(&copy, |piece| reader.feed(piece)).await?;
     Ok(reader.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{TextEncoding, identifier};
+
+    #[test]
+    fn names_are_the_same_in_every_encoding() {
+        let named = |encoding: &str| identifier("größe \"\\", TextEncoding::named(encoding));
+        assert_eq!(named("UTF8"), r#""größe ""\""#);
+        assert_eq!(named("SQL_ASCII"), r#""größe ""\""#);
+        assert_eq!(named("LATIN1"), r#"U&"gr\+0000f6\+0000dfe ""\\""#);
+        assert_eq!(identifier("id", TextEncoding::named("LATIN1")), "\"id\"");
+    }
 }

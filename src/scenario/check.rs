@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use glob::Pattern;
 
+use super::choice::ContentMode;
 use super::condition::Thresholds;
 use super::filled::Filled;
 use crate::outcome::SourcePlace;
@@ -27,6 +28,17 @@ pub enum CheckKind {
     Query(Question, Comparison),
     /// The statement returns no row, or few enough, although its tables hold rows.
     NoRows(Question, Thresholds),
+    /// Tables have the rows of the dump.
+    Rows(RowsCheck),
+}
+
+/// Whose rows are compared with the dump's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowsCheck {
+    /// The databases.
+    pub databases: Databases,
+    /// Of how many tables the values are compared too.
+    pub content: ContentMode,
 }
 
 /// What a database is asked.
@@ -53,6 +65,11 @@ pub enum Databases {
 }
 
 impl Databases {
+    /// Each that was restored.
+    pub fn all() -> Self {
+        Self::Each(vec!["*".to_owned()])
+    }
+
     /// The globs that match none of these names.
     pub fn unmatched<'a>(&self, names: impl IntoIterator<Item = &'a str> + Clone) -> Vec<&str> {
         let matches_none = |glob: &&str| {
@@ -96,6 +113,7 @@ impl CheckKind {
         match self {
             Self::Query(..) => "query",
             Self::NoRows(..) => "no_rows",
+            Self::Rows(_) => "rows",
         }
     }
 }
@@ -145,6 +163,7 @@ impl Check {
             CheckKind::Query(question, _) | CheckKind::NoRows(question, _) => {
                 Some(&question.databases)
             }
+            CheckKind::Rows(rows) => Some(&rows.databases),
         }
     }
 
@@ -154,6 +173,7 @@ impl Check {
             CheckKind::NoRows(question, thresholds) => {
                 thresholds.has_secret() || question.sql.is_secret()
             }
+            CheckKind::Rows(_) => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -169,6 +189,9 @@ impl Check {
             }
             CheckKind::NoRows(_, thresholds) => {
                 format!("a number of rows {}, from tables that hold rows", thresholds.words())
+            }
+            CheckKind::Rows(rows) => {
+                format!("the rows of the dump, content {}", rows.content.as_str())
             }
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),

@@ -147,6 +147,8 @@ pub struct RestoreChoice {
     pub on_error: OnError,
     /// How long everything from the start of the server to the last check may take.
     pub time_limit: Option<Duration>,
+    /// Of how many tables values are compared, where no check `rows` says it.
+    pub content: ContentMode,
 }
 
 impl Default for RestoreChoice {
@@ -156,6 +158,30 @@ impl Default for RestoreChoice {
             exclude: Vec::new(),
             on_error: OnError::default(),
             time_limit: None,
+            content: ContentMode::default(),
+        }
+    }
+}
+
+/// Of how many tables the values in rows are compared with those in the dump.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, clap::ValueEnum)]
+pub enum ContentMode {
+    /// None: rows are counted.
+    None,
+    /// A seeded choice up to a part of the data.
+    #[default]
+    Sampled,
+    /// All.
+    All,
+}
+
+impl ContentMode {
+    /// The name used in scenarios and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Sampled => "sampled",
+            Self::All => "all",
         }
     }
 }

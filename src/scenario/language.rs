@@ -14,7 +14,7 @@ use super::suggest::{either, nearest};
 
 pub(super) use raw::{
     RawBackup, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawPostgres, RawQuestion,
-    RawReport, RawRestore, RawSandbox, RawScenario, RawThresholds, RawVerdict,
+    RawReport, RawRestore, RawRows, RawSandbox, RawScenario, RawThresholds, RawVerdict,
 };
 
 /// Reads a scenario, or describes one.

@@ -25,10 +25,11 @@ mod values;
 
 use camino::Utf8PathBuf;
 
-pub use check::{CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question};
+pub use check::{CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question, RowsCheck};
 pub use choice::{
-    BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand, KeyChoice, Limits,
-    OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice, SandboxChoice,
+    BackupChoice, ContentMode, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand,
+    KeyChoice, Limits, OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice,
+    SandboxChoice,
 };
 pub use condition::{Condition, Thresholds};
 pub use fill::Environment;
@@ -79,6 +80,28 @@ impl Scenario {
             expect: ExpectedVerdict::default(),
             checks: Vec::new(),
             report: ReportChoice::default(),
+        }
+    }
+
+    /// Of how many of a database's tables values are compared: the most that a check asks for.
+    pub fn content_of(&self, database: &str) -> ContentMode {
+        let asked = self.checks.iter().filter_map(|check| match &check.kind {
+            CheckKind::Rows(rows) if rows.databases.holds(database) => Some(rows.content),
+            _ => None,
+        });
+        let default = || self.restore.as_ref().map(|restore| restore.content).unwrap_or_default();
+        asked.max().unwrap_or_else(default)
+    }
+
+    /// Values are compared so in every database, whatever the scenario says.
+    pub fn set_content(&mut self, mode: ContentMode) {
+        if let Some(restore) = &mut self.restore {
+            restore.content = mode;
+        }
+        for check in &mut self.checks {
+            if let CheckKind::Rows(rows) = &mut check.kind {
+                rows.content = mode;
+            }
         }
     }
 }

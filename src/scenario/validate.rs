@@ -181,6 +181,7 @@ fn restore_choice(raw: &RawRestore, problems: &mut Problems<'_>) -> RestoreChoic
         exclude: raw.exclude.as_ref().map_or(default.exclude, |exclude| globs(&exclude.value)),
         on_error: value(raw.on_error.as_ref()).unwrap_or_default(),
         time_limit: value(raw.time_limit.as_ref()),
+        content: default.content,
     }
 }
 

@@ -29,6 +29,20 @@ impl Fingerprint {
     pub fn left_out(&self) -> &[String] {
         &self.left_out
     }
+
+    /// The fingerprint of both tables' rows together; `None` where they leave out other columns.
+    #[must_use]
+    pub fn checked_add(&self, other: &Self) -> Option<Self> {
+        let sum = u128::from_be_bytes(self.sum).wrapping_add(u128::from_be_bytes(other.sum));
+        (self.left_out == other.left_out)
+            .then(|| Self { sum: sum.to_be_bytes(), left_out: self.left_out.clone() })
+    }
+
+    /// Whether it is that of the same rows, where the other was made of those columns alone that
+    /// this one does not leave out.
+    pub(crate) fn is_of_same_rows(&self, other: &Self) -> bool {
+        self.sum == other.sum
+    }
 }
 
 /// 32 hexadecimal digits.

@@ -10,6 +10,8 @@ pub(crate) struct TextEncoding(Kind);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Unchecked,
+    /// `SQL_ASCII`: bytes that nobody converts.
+    SqlAscii,
     Utf8,
     EucJp,
     /// `EUC_KR` and `EUC_CN`.
@@ -35,6 +37,7 @@ impl TextEncoding {
             .collect();
         Self(match plain.as_str() {
             "utf8" | "unicode" => Kind::Utf8,
+            "sqlascii" => Kind::SqlAscii,
             "eucjp" | "eucjis2004" => Kind::EucJp,
             "euckr" | "euccn" => Kind::EucKr,
             "euctw" => Kind::EucTw,
@@ -43,6 +46,11 @@ impl TextEncoding {
             | "windows949" | "gb18030" | "johab" => Kind::EmbedsAscii,
             _ => Kind::Unchecked,
         })
+    }
+
+    /// Whether a session in this encoding takes statements in UTF-8 as they are.
+    pub(crate) fn takes_utf8(self) -> bool {
+        matches!(self.0, Kind::Utf8 | Kind::SqlAscii)
     }
 
     /// Whether a `\` is always one, and never a part of a character.
@@ -76,7 +84,7 @@ impl TextCheck {
     /// or before it, their character began.
     pub(super) fn look(&mut self, piece: &[u8]) -> Option<(usize, u64)> {
         match self.kind {
-            Kind::Unchecked | Kind::EmbedsAscii => None,
+            Kind::Unchecked | Kind::SqlAscii | Kind::EmbedsAscii => None,
             Kind::Utf8 => self.utf8(piece),
             Kind::EucJp | Kind::EucKr | Kind::EucTw => {
                 let at = piece.iter().position(|byte| !self.euc(*byte))?;

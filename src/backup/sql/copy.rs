@@ -74,11 +74,19 @@ impl CopyTarget {
         Some(columns)
     }
 
-    /// A statement that names its table, and no columns.
+    /// The statement as `pg_dump` writes it, in UTF-8.
     pub(crate) fn statement(&self) -> String {
         let schema = self.schema.iter().map(|schema| format!("{}.", quote_identifier(schema)));
+        let schema = schema.collect::<String>();
         let table = quote_identifier(&self.table);
-        format!("COPY {}{table} FROM stdin;", schema.collect::<String>())
+        let columns: Vec<String> = self.columns.iter().map(|name| quote_identifier(name)).collect();
+        let columns = columns.join(", ");
+        let oids = if self.oids { "WITH OIDS " } else { "" };
+        if columns.is_empty() {
+            format!("COPY {schema}{table} {oids}FROM stdin;")
+        } else {
+            format!("COPY {schema}{table} ({columns}) {oids}FROM stdin;")
+        }
     }
 
     /// `schema.table`, for messages.

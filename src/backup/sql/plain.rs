@@ -188,6 +188,10 @@ impl Gather {
                 self.insert_head.clear();
                 self.entries.copy(target);
                 self.rows.begin(target, self.dump.flavour, self.encoding.as_deref());
+                // The fingerprint is of text in the dump's encoding, and that is its first.
+                if self.encoding != self.dump.client_encoding {
+                    self.rows.leave_fingerprint();
+                }
             }
             Piece::CopyRows { bytes, line, offset } => {
                 self.rows.feed(bytes, line, offset);

@@ -9,6 +9,8 @@ use super::plain_rows::Counted;
 
 /// What is kept; a database of more objects is still read to its end.
 const MOST: usize = 500_000;
+/// Bytes of `COPY` statements kept: the lists of the columns that rows were written in.
+const STATEMENT_BYTES: usize = 16 * 1024 * 1024;
 
 type Key = (Option<String>, String);
 
@@ -29,6 +31,7 @@ pub(super) struct Entries {
     is_first: bool,
     /// The entry that the last `INSERT` belongs to.
     inserted: Option<usize>,
+    statement_bytes: usize,
     dropped: u64,
 }
 
@@ -89,9 +92,15 @@ impl Entries {
         let entry = self.open.and_then(|at| self.list.get_mut(at));
         if let Some(entry) = entry {
             self.is_first = entry.data.is_none();
-            if entry.tag != target.table {
-                // pg_dump --load-via-partition-root
+            if self.statement_bytes < STATEMENT_BYTES {
+                let old = std::mem::replace(&mut entry.copy_statement, target.statement());
+                self.statement_bytes += entry.copy_statement.len();
+                self.statement_bytes = self.statement_bytes.saturating_sub(old.len());
+            } else if entry.tag != target.table {
+                // pg_dump --load-via-partition-root: the table counts, its columns are not kept.
+                let target = CopyTarget { columns: Vec::new(), ..target.clone() };
                 entry.copy_statement = target.statement();
+                self.is_first = false;
             }
             self.before = entry.data.as_ref().map_or(Some(0), |data| data.rows);
             let data = entry.data.get_or_insert_default();

@@ -79,6 +79,11 @@ impl Rows {
         });
     }
 
+    /// The rows that come now get no fingerprint.
+    pub(super) fn leave_fingerprint(&mut self) {
+        self.reader = self.reader.take().map(RowReader::without_fingerprint);
+    }
+
     /// Rows of it, which begin in `line`, `offset` bytes into the dump.
     pub(super) fn feed(&mut self, bytes: &[u8], line: u64, offset: u64) {
         self.start.get_or_insert((line, offset));

@@ -1,6 +1,6 @@
 //! Rows of the tables against those that were counted in the dump.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Comparison, listed};
 use crate::backup::{CopyTarget, DatabaseDump, TocEntry};
@@ -9,15 +9,26 @@ use crate::postgres::catalog::{self, Table, TableName};
 use crate::postgres::{Session, SessionError};
 use crate::text::counted;
 
+/// What counting has found out.
+pub(super) struct Counted {
+    /// The tables that have as many rows as the dump, and some.
+    pub(super) alike: BTreeSet<TableName>,
+    pub(super) places: Places,
+}
+
 /// Compares the number of rows of every table whose rows the dump lets be counted, and enters what it
 /// looked at.
 pub(super) async fn compare(
     session: &Session,
     dump: &DatabaseDump,
     comparison: &mut Comparison,
-) -> Result<(), SessionError> {
-    let known = catalog::tables(session).await?;
-    let dumped = by_root(&in_dump(&dump.entries), &known);
+) -> Result<Counted, SessionError> {
+    let tables = in_dump(&dump.entries);
+    let names = tables.keys().cloned().collect();
+    let places = Places { dumped: names, known: catalog::tables(session).await? };
+    let dumped = places.by_root(&tables);
+    let known = &places.known;
+    let mut alike = BTreeSet::new();
     let wanted: Vec<_> =
         dumped.iter().filter_map(|(table, rows)| rows.and(known.get_key_value(table))).collect();
     let restored = catalog::count_rows(session, &wanted).await?;
@@ -34,6 +45,8 @@ pub(super) async fn compare(
             lost.push(format!("{schema}.{name}"));
         } else if *found < expected || *found > expected && !may_be_more {
             other.push(format!("{schema}.{name} ({found} of {expected})"));
+        } else if *found == expected && expected > 0 {
+            alike.insert(table);
         }
     }
     if !lost.is_empty() {
@@ -46,7 +59,7 @@ pub(super) async fn compare(
         let message = format!("{count} with another number of rows than in the dump");
         comparison.findings.push(listed(FindingCode::RowsDiffer, &message, &other));
     }
-    Ok(())
+    Ok(Counted { alike, places })
 }
 
 /// How many rows the dump puts into each table; `None` where that is not known.
@@ -66,25 +79,38 @@ fn add(tables: &mut Dumped, table: TableName, rows: Option<u64>) {
     *sum = sum.zip(rows).and_then(|(sum, rows)| sum.checked_add(rows));
 }
 
-/// Rows that go in by way of a partitioned table (`pg_dump --load-via-partition-root`, and without
-/// that for hashes that another machine computes otherwise) may end up in any partition: all of its
-/// partitions are counted together then.
-fn by_root(dumped: &Dumped, known: &BTreeMap<TableName, Table>) -> Dumped {
-    let is_root = |table: &TableName| {
-        dumped.contains_key(table) && known.get(table).is_some_and(|facts| facts.is_partitioned)
-    };
-    let mut tables = Dumped::new();
-    for (table, rows) in dumped {
-        let root = known.get(table).and_then(|facts| facts.root.as_ref());
-        let into = root.filter(|root| is_root(root)).unwrap_or(table);
-        add(&mut tables, into.clone(), *rows);
+/// Where the rows of a dump's tables are after its restore.
+pub(super) struct Places {
+    /// The tables that rows are copied into.
+    dumped: BTreeSet<TableName>,
+    pub(super) known: BTreeMap<TableName, Table>,
+}
+
+impl Places {
+    /// Rows that go in by way of a partitioned table (`pg_dump --load-via-partition-root`, and
+    /// without that for hashes that another machine computes otherwise) may end up in any
+    /// partition: all of its partitions are looked at together then.
+    pub(super) fn of<'a>(&'a self, table: &'a TableName) -> &'a TableName {
+        let is_root = |table: &&TableName| {
+            let is_partitioned = self.known.get(*table).is_some_and(|facts| facts.is_partitioned);
+            self.dumped.contains(*table) && is_partitioned
+        };
+        let root = self.known.get(table).and_then(|facts| facts.root.as_ref());
+        root.filter(is_root).unwrap_or(table)
     }
-    tables
+
+    fn by_root(&self, dumped: &Dumped) -> Dumped {
+        let mut tables = Dumped::new();
+        for (table, rows) in dumped {
+            add(&mut tables, self.of(table).clone(), *rows);
+        }
+        tables
+    }
 }
 
 /// The table that an entry's rows go into: not the entry's own, where they go by way of the root of
 /// its partitions.
-fn target(entry: &TocEntry) -> TableName {
+pub(super) fn target(entry: &TocEntry) -> TableName {
     let schema = entry.schema.clone().unwrap_or_default();
     match CopyTarget::parse(entry.copy_statement.as_bytes(), "UTF8") {
         Some(target) => (target.schema.unwrap_or(schema), target.table),
@@ -94,7 +120,7 @@ fn target(entry: &TocEntry) -> TableName {
 
 #[cfg(test)]
 mod tests {
-    use super::{Table, by_root, in_dump};
+    use super::{Places, Table, in_dump};
     use crate::backup::{EntryData, TocEntry};
 
     fn data(tag: &str, copy_statement: &str, rows: Option<u64>) -> TocEntry {
@@ -162,7 +188,8 @@ mod tests {
             data("y2024", "COPY app.y2024 (id) FROM stdin;", Some(7)),
             data("other1", "COPY app.other1 (id) FROM stdin;", Some(9)),
         ]);
-        let tables = by_root(&dumped, &known);
+        let places = Places { dumped: dumped.keys().cloned().collect(), known };
+        let tables = places.by_root(&dumped);
         assert_eq!(shown(&tables), ["app.other1 Some(9)", "app.top Some(12)"]);
     }
 }

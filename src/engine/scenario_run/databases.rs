@@ -241,10 +241,12 @@ impl ScenarioRun<'_> {
             return Ok(None);
         }
         let session = restore.cluster.session(&dump.name).await?;
-        let mut comparison = match compare::compare(&session, dump).await {
+        let mode = self.scenario.content_of(&dump.name);
+        let mut comparison = match compare::compare(&session, dump, mode).await {
             Ok(comparison) => comparison,
             Err(error) => return Err(restore.cluster.why_lost(&error).await),
         };
+        self.report.not_tested.append(&mut comparison.not_tested);
         let mut found = std::mem::take(&mut comparison.findings);
         found.extend(restore::analyze(&session).await);
         for finding in &mut found {
@@ -286,6 +288,7 @@ impl ScenarioRun<'_> {
                 report.entries_compared = comparison.entries;
                 report.tables_compared = comparison.tables;
                 report.checked_seconds = comparison.took.as_secs_f64();
+                report.content = Some(comparison.content);
                 DatabaseProgress::Compared
             }
             None => DatabaseProgress::NotTried,

@@ -93,6 +93,7 @@ impl ScenarioRun<'_> {
                 checked_seconds: 0.0,
                 entries_compared: 0,
                 tables_compared: 0,
+                content: None,
                 findings: dump.findings.clone(),
             });
         }
@@ -122,6 +123,7 @@ impl ScenarioRun<'_> {
                 checked_seconds: 0.0,
                 entries_compared: 0,
                 tables_compared: 0,
+                content: None,
                 findings,
             });
         }

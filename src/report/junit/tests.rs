@@ -36,6 +36,7 @@ fn database(outcome: DatabaseOutcome) -> DatabaseReport {
         checked_seconds: 0.0,
         entries_compared: 1,
         tables_compared: 1,
+        content: None,
         findings: Vec::new(),
     }
 }

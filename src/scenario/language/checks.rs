@@ -1,9 +1,10 @@
 //! Keys of checks.
 
-use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawThresholds};
+use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawThresholds};
+use crate::scenario::choice::ContentMode;
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
-use crate::scenario::values::{age, condition, glob, name, number, operand, regex, text};
+use crate::scenario::values::{age, condition, glob, name, number, one_of, operand, regex, text};
 
 /// The default of a comparison, in words.
 const ONE: &str = "exactly one of these";
@@ -24,6 +25,7 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             meaning: "no row comes, although the tables that are read hold rows",
             section: no_rows,
         },
+        Tag { name: "rows", meaning: "tables have the rows of the dump", section: rows },
     ],
 };
 
@@ -53,6 +55,33 @@ fn thresholds(
     RawThresholds {
         error_if: keys.optional("error_if", condition(), defaults[0], "'> 100'", meanings[0]),
         warn_if: keys.optional("warn_if", condition(), defaults[1], "'> 10'", meanings[1]),
+    }
+}
+
+fn rows(keys: &mut Keys<'_, '_>) -> RawCheck {
+    RawCheck {
+        name: keys.required("name", name(), "the rows of the dump", UNIQUE),
+        kind: RawCheckKind::Rows(RawRows {
+            databases: keys.optional(
+                "databases",
+                ListOf(glob()),
+                "['*']",
+                "[shop, 'app_*']",
+                "the databases, as globs; each must match one that is restored",
+            ),
+            content: keys.optional(
+                "content",
+                one_of(&[
+                    ("none", ContentMode::None),
+                    ("sampled", ContentMode::Sampled),
+                    ("all", ContentMode::All),
+                ])
+                .keeping_secrets(),
+                "sampled",
+                "all",
+                "of how many tables the values are compared besides the number of rows; without such a check `sampled`",
+            ),
+        }),
     }
 }
 

@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 
 use crate::finding::FindingCode;
 use crate::scenario::choice::{
-    EngineChoice, ImageChoice, IsolationDemand, OnError, Pick, PullPolicy,
+    ContentMode, EngineChoice, ImageChoice, IsolationDemand, OnError, Pick, PullPolicy,
 };
 use crate::scenario::condition::Condition;
 use crate::scenario::filled::Filled;
@@ -90,6 +90,13 @@ pub(in crate::scenario) struct RawCheck {
 pub(in crate::scenario) enum RawCheckKind {
     Query(RawQuestion, RawComparisons),
     NoRows(RawQuestion, RawThresholds),
+    Rows(RawRows),
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawRows {
+    pub(in crate::scenario) databases: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) content: Given<Filled<ContentMode>>,
 }
 
 #[derive(Debug)]

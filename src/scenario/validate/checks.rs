@@ -10,11 +10,13 @@ use crate::scenario::choice::RestoreChoice;
 use crate::scenario::filled::Filled;
 use crate::scenario::kind::Placed;
 use crate::scenario::language::{
-    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawScenario, RawThresholds,
+    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawScenario, RawThresholds,
 };
 use crate::scenario::problem::Problems;
 use crate::scenario::span::{Span, line_column, line_of};
-use crate::scenario::{Check, CheckKind, Comparison, Condition, Databases, Question, Thresholds};
+use crate::scenario::{
+    Check, CheckKind, Comparison, Condition, Databases, Question, RowsCheck, Thresholds,
+};
 
 pub(super) fn checks(
     file: &Utf8Path,
@@ -40,12 +42,16 @@ pub(super) fn checks(
                 }
             }
         }
-        let (RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question, _)) =
-            &check.value.kind;
-        if let Some(database) = &question.database {
-            refuse_left_out(restore, database, problems);
-        }
-        if let Some(globs) = &question.each_database {
+        let globs = match &check.value.kind {
+            RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question, _) => {
+                if let Some(database) = &question.database {
+                    refuse_left_out(restore, database, problems);
+                }
+                question.each_database.as_ref()
+            }
+            RawCheckKind::Rows(rows) => rows.databases.as_ref(),
+        };
+        if let Some(globs) = globs {
             targets(globs, restore, problems);
         }
         checks.extend(one_check(file, &check.value, problems));
@@ -76,6 +82,7 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
                 .unwrap_or_else(|| (Thresholds::no_row(), raw.name.as_ref().map(|it| it.span)));
             (question(asked).map(|question| CheckKind::NoRows(question, limits)), span?)
         }
+        RawCheckKind::Rows(asked) => (Some(CheckKind::Rows(rows(asked))), raw.name.as_ref()?.span),
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(comparisons, problems)?;
             (question(asked).map(|question| CheckKind::Query(question, comparison)), span)
@@ -89,15 +96,23 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
 }
 
 fn question(raw: &RawQuestion) -> Option<Question> {
-    let each = |globs: &Placed<Vec<Placed<Filled<String>>>>| {
-        Databases::Each(globs.value.iter().map(|glob| glob.value.expose().clone()).collect())
-    };
     let one = value(raw.database.as_ref()).map(Databases::One);
     Some(Question {
         databases: one.or_else(|| raw.each_database.as_ref().map(each))?,
         sql: raw.sql.as_ref()?.value.clone(),
         time_limit: value(raw.time_limit.as_ref()),
     })
+}
+
+fn each(globs: &Placed<Vec<Placed<Filled<String>>>>) -> Databases {
+    Databases::Each(globs.value.iter().map(|glob| glob.value.expose().clone()).collect())
+}
+
+fn rows(raw: &RawRows) -> RowsCheck {
+    RowsCheck {
+        databases: raw.databases.as_ref().map_or_else(Databases::all, each),
+        content: value(raw.content.as_ref()).unwrap_or_default(),
+    }
 }
 
 /// The one comparison, from its key to the end of its value.
