@@ -81,6 +81,11 @@ finding_codes! {
     ObjectMissing "object_missing" Backup false,
     RowsMissing "rows_missing" Backup false,
     RowsDiffer "rows_differ" Backup false,
+    OwnerDiffers "owner_differs" Backup false,
+    AclDiffers "acl_differs" Backup false,
+    DefinitionDiffers "definition_differs" Backup false,
+    SequenceDiffers "sequence_differs" Backup false,
+    NotPopulated "not_populated" Backup false,
     CheckFailed "check_failed" Backup false,
     BackupNotFound "backup_not_found" Environment true,
     BackupUnreadable "backup_unreadable" Environment true,
@@ -115,6 +120,7 @@ finding_codes! {
     TimedOut "timed_out" Environment true,
     NothingRestored "nothing_restored" Environment true,
     NothingCompared "nothing_compared" Environment true,
+    StructureUnread "structure_unread" Environment true,
     CheckErrored "check_errored" Environment true,
     CleanupIncomplete "cleanup_incomplete" Environment true,
     ReportNotWritten "report_not_written" Environment true,
@@ -132,6 +138,7 @@ finding_codes! {
     ProgramStarted "program_started" Notice true,
     NameDiffers "name_differs" Notice true,
     ExtensionDiffers "extension_differs" Notice true,
+    ObjectUnexpected "object_unexpected" Notice true,
 }
 
 /// One thing that was found. Texts hold names of objects, never rows or secrets.

@@ -6,7 +6,7 @@ mod verdict;
 
 pub use expectation::ExpectedVerdict;
 pub use run_report::{
-    BackupFacts, CheckReport, CleanupFacts, DatabaseReport, DiskFacts, EngineFacts, IsolationFacts,
+    BackupFacts, CheckReport, CleanupFacts, DatabaseReport, DiskFacts, EngineFacts, EntryAccount, IsolationFacts,
     LimitFacts, ObjectiveReport, Objectives, PhaseReport, REPORT_SCHEMA, RunFacts, RunReport,
     ScenarioReport, SourcePlace, check_failure,
 };

@@ -9,7 +9,9 @@ use crate::backup::{BackupInventory, DatabaseDump};
 use crate::engine;
 use crate::event::{Preflight, RunEvent};
 use crate::finding::{Finding, FindingClass, FindingCode};
-use crate::outcome::{DatabaseOutcome, DatabaseProgress, DatabaseReport, judge_database};
+use crate::outcome::{
+    DatabaseOutcome, DatabaseProgress, DatabaseReport, EntryAccount, judge_database,
+};
 use crate::plan::{self, RestorePlan};
 use crate::text::{ByteCount, counted};
 
@@ -91,6 +93,7 @@ impl ScenarioRun<'_> {
                 restored_bytes: None,
                 duration_seconds: 0.0,
                 entries_compared: 0,
+                entries: EntryAccount::default(),
                 tables_compared: 0,
                 findings: dump.findings.clone(),
             });
@@ -119,6 +122,7 @@ impl ScenarioRun<'_> {
                 restored_bytes: None,
                 duration_seconds: 0.0,
                 entries_compared: 0,
+                entries: EntryAccount::default(),
                 tables_compared: 0,
                 findings,
             });

@@ -1,5 +1,5 @@
 use super::*;
-use crate::outcome::RunFacts;
+use crate::outcome::{EntryAccount, RunFacts};
 
 const FAULT: &str = "not_restorable: archive_truncated";
 
@@ -34,6 +34,7 @@ fn database(outcome: DatabaseOutcome) -> DatabaseReport {
         restored_bytes: None,
         duration_seconds: 0.5,
         entries_compared: 1,
+        entries: EntryAccount::default(),
         tables_compared: 1,
         findings: Vec::new(),
     }
