@@ -81,6 +81,11 @@ finding_codes! {
     ObjectMissing "object_missing" Backup false,
     RowsMissing "rows_missing" Backup false,
     RowsDiffer "rows_differ" Backup false,
+    OwnerDiffers "owner_differs" Backup false,
+    AclDiffers "acl_differs" Backup false,
+    DefinitionDiffers "definition_differs" Backup false,
+    SequenceDiffers "sequence_differs" Backup false,
+    NotPopulated "not_populated" Backup false,
     ContentDiffers "content_differs" Backup false,
     CheckFailed "check_failed" Backup false,
     BackupNotFound "backup_not_found" Environment true,
@@ -116,6 +121,7 @@ finding_codes! {
     TimedOut "timed_out" Environment true,
     NothingRestored "nothing_restored" Environment true,
     NothingCompared "nothing_compared" Environment true,
+    StructureUnread "structure_unread" Environment true,
     CheckErrored "check_errored" Environment true,
     CleanupIncomplete "cleanup_incomplete" Environment true,
     ReportNotWritten "report_not_written" Environment true,
@@ -134,6 +140,7 @@ finding_codes! {
     NameDiffers "name_differs" Notice true,
     ExtensionDiffers "extension_differs" Notice true,
     CheckWarned "check_warned" Notice true,
+    ObjectUnexpected "object_unexpected" Notice true,
 }
 
 /// One thing that was found. Texts hold names of objects, never rows or secrets.

@@ -67,6 +67,15 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         Code::ObjectMissing | Code::RowsMissing => &[
             "Look at the other findings of this database first: they mostly explain what is missing.",
         ],
+        Code::OwnerDiffers
+        | Code::AclDiffers
+        | Code::DefinitionDiffers
+        | Code::SequenceDiffers
+        | Code::NotPopulated => &[
+            "Look at the other findings of this database first: they may explain it.",
+            "Compare the objects named with the source: pg_dump --schema-only of both, side by side.",
+            "Look for functions, event triggers and DO blocks in the dump that change others' objects while it is restored.",
+        ],
         Code::RowsDiffer | Code::ContentDiffers => &[
             "Look at the other findings of this database first: they may explain it.",
             "Look for triggers, rules and functions in the dump that write while it is restored.",
@@ -163,9 +172,9 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             "Find what connects while it is restored: mostly a materialized view over a foreign table, or a function that uses dblink.",
             "Leave that database out with `restore.exclude`: without its network it cannot be tested.",
         ],
-        Code::ToolMissing => {
-            &["Name an image with PostgreSQL's client programs (psql, pg_restore) with --image."]
-        }
+        Code::ToolMissing => &[
+            "Name an image with PostgreSQL's client programs (psql, pg_restore, pg_dump) with --image.",
+        ],
         Code::ExtensionMissing => &[
             "Name an image that has the extension with --image (for example postgis/postgis:15-3.4).",
         ],
@@ -180,6 +189,10 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         Code::TimedOut => {
             &["Run again when the machine is less busy.", "Raise the limit that the message names."]
         }
+        Code::StructureUnread => &[
+            "Look at the other findings of this database first: they may explain it.",
+            "Restore the database by hand and run pg_dump --schema-only on it to see the error in full.",
+        ],
         Code::NothingRestored | Code::NothingCompared => {
             &["Look at the other findings: nothing is known about this backup."]
         }
@@ -207,7 +220,8 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
         | Code::ProgramStarted
         | Code::NameDiffers
         | Code::ExtensionDiffers
-        | Code::CheckWarned => &[],
+        | Code::CheckWarned
+        | Code::ObjectUnexpected => &[],
     };
     steps.iter().map(|&step| step.to_owned()).collect()
 }

@@ -22,8 +22,8 @@ pub struct TocEntry {
     pub owner: Option<String>,
     /// The tablespace, where it is not the default.
     pub tablespace: Option<String>,
-    /// The SQL that makes the object; empty in plain dumps, whose text is restored as it is, but for
-    /// `BLOB METADATA`: the large objects it stands for, one a line.
+    /// The SQL that makes the object; of `BLOB METADATA` the large objects it stands for, one a line. In
+    /// plain dumps the statements below the entry's comment; empty where those are too long to be kept.
     pub definition: String,
     /// The `COPY … FROM stdin` statement of a `TABLE DATA` entry; empty where a plain dump has very
     /// many.

@@ -2,6 +2,7 @@
 
 mod content;
 mod judge;
+pub(crate) mod structure;
 
 pub use content::{Choice, choose};
 pub use judge::{Judged, judge_count, judge_value};

@@ -1,15 +1,20 @@
 //! What came out against what the dump's table of contents says went in.
 
 mod content;
+mod large_objects;
+mod redump;
 mod rows;
+mod values;
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::backup::{DatabaseDump, DumpFormat};
+use crate::backup::{Again, DatabaseDump, DumpFormat, PostgresVersion, TocEntry};
+use crate::check::structure::{Differences, Sides, Written, differences};
+use crate::engine::cluster::Cluster;
+use crate::ephemeral::EphemeralError;
 use crate::finding::{Finding, FindingCode};
-use crate::outcome::ContentFacts;
+use crate::outcome::{ContentFacts, EntryAccount};
 use crate::postgres::catalog::{self, COMPARED_KINDS, ObjectName};
 use crate::postgres::{Session, SessionError};
 use crate::scenario::ContentMode;
@@ -17,90 +22,48 @@ use crate::text::counted;
 
 /// Names in a message; the count tells of the others.
 const NAMED: usize = 8;
+/// The oldest `pg_dump` whose names for all kinds of entries are those of today.
+const KNOWN_TAGS: u32 = 13;
 
 /// What a comparison looked at.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
-    pub(super) entries: u64,
+    /// What became of each entry.
+    pub(super) account: EntryAccount,
     pub(super) tables: u64,
     /// Tables of which the dump does not tell whether it holds rows.
     pub(super) tables_unknown: usize,
     pub(super) findings: Vec<Finding>,
     /// How long it took.
     pub(super) took: Duration,
-    /// Kinds of entries that nobody looked at, with their number.
-    pub(super) not_compared: BTreeMap<String, u64>,
     /// How far values in rows were compared.
     pub(super) content: ContentFacts,
     /// What was not looked at, one sentence each.
     pub(super) not_tested: Vec<String>,
 }
 
-/// Entries that say how to read the dump, and the database's own, which has been looked at when it
-/// was made.
-fn is_no_object(kind: &str, tag: &str) -> bool {
-    matches!(
-        kind,
-        "ENCODING"
-            | "STDSTRINGS"
-            | "SEARCHPATH"
-            | "DATABASE"
-            | "DATABASE PROPERTIES"
-            | "TABLE DATA"
-            | "SEQUENCE SET"
-            | "BLOBS"
-            | "SHELL TYPE"
-            | "BLOB METADATA"
-    ) || tag.starts_with("DATABASE ")
-}
-
-/// Kinds that live outside schemas, whatever their entry says.
-fn is_outside_schemas(kind: &str) -> bool {
-    matches!(
-        kind,
-        "ACCESS METHOD"
-            | "BLOB"
-            | "EVENT TRIGGER"
-            | "EXTENSION"
-            | "FOREIGN DATA WRAPPER"
-            | "PROCEDURAL LANGUAGE"
-            | "PUBLICATION"
-            | "SCHEMA"
-            | "SERVER"
-            | "SUBSCRIPTION"
-    )
-}
-
-/// Compares every entry that has a place in the catalog, and every table that has rows in the dump.
+/// Compares every entry with the restored database, and every table that has rows in the dump.
+///
+/// Cancel safe: what it starts ends with the sandbox.
 pub(super) async fn compare(
+    cluster: &Cluster,
     session: &Session,
     dump: &DatabaseDump,
     mode: ContentMode,
-) -> Result<Comparison, SessionError> {
+) -> Result<Comparison, EphemeralError> {
     let started = Instant::now();
-    let mut catalog = catalog::objects(session).await?;
-    if dump.format == DumpFormat::Plain {
-        // pg_dump writes line feeds in names as spaces in its comments.
-        catalog = catalog.into_iter().map(|(k, s, t)| (k, flat(&s), flat(&t))).collect();
+    // The one waits for a program, the other for the server.
+    let (again, asked) = tokio::join!(redump::dump_again(cluster, dump), ask(session, dump, mode));
+    let (catalog, mut comparison) = match asked {
+        Ok(asked) => asked,
+        Err(error) => return Err(cluster.why_lost(&error).await),
+    };
+    comparison.account.total = dump.entries.len() as u64;
+    match again? {
+        Ok(again) => entries(dump, &again, &catalog, &mut comparison),
+        Err(finding) => comparison.findings.push(finding),
     }
-    let catalog = catalog.into_iter().map(|(kind, schema, tag)| {
-        let tag = unquoted(&kind, &tag).into_owned();
-        (kind, schema, tag)
-    });
-    let catalog = catalog.collect();
-    let mut comparison = Comparison::default();
-    let missing = missing_entries(dump, &catalog, &mut comparison);
-    if !missing.is_empty() {
-        let count = missing.len();
-        comparison.findings.push(listed(
-            FindingCode::ObjectMissing,
-            &format!("{} of the table of contents not in the catalog", counted(count, "entry")),
-            &missing,
-        ));
-    }
-    let counted = rows::compare(session, dump, &mut comparison).await?;
-    content::compare(session, dump, mode, &counted, &mut comparison).await?;
-    if comparison.entries == 0 && !dump.has_table_of_contents {
+    if comparison.account.looked_at() == 0 && !dump.has_table_of_contents {
         comparison.findings.push(Finding::new(
             FindingCode::NothingCompared,
             "the dump has neither a table of contents nor statements that make tables",
@@ -110,18 +73,134 @@ pub(super) async fn compare(
     Ok(comparison)
 }
 
-/// The types in a function's tag without quotes: with `--quote-all-identifiers` all of them have some.
-fn unquoted<'t>(kind: &str, tag: &'t str) -> Cow<'t, str> {
-    match tag.split_once('(') {
-        Some((name, types)) if matches!(kind, "FUNCTION" | "PROCEDURE" | "AGGREGATE") => {
-            Cow::Owned(format!("{name}({}", types.replace('"', "")))
-        }
-        _ => Cow::Borrowed(tag),
-    }
+/// What the server itself has to be asked for.
+async fn ask(
+    session: &Session,
+    dump: &DatabaseDump,
+    mode: ContentMode,
+) -> Result<(BTreeSet<ObjectName>, Comparison), SessionError> {
+    let is_plain = dump.format == DumpFormat::Plain;
+    let mut comparison = Comparison::default();
+    let catalog = catalog::objects(session)
+        .await?
+        .into_iter()
+        .map(|(kind, schema, tag)| (kind, flat_if(is_plain, &schema), flat_if(is_plain, &tag)))
+        .collect();
+    values::compare(session, dump, &mut comparison).await?;
+    large_objects::compare(session, dump, &mut comparison).await?;
+    let counted = rows::compare(session, dump, &mut comparison).await?;
+    content::compare(session, dump, mode, &counted, &mut comparison).await?;
+    rows_account(dump, &mut comparison);
+    Ok((catalog, comparison))
 }
 
-fn flat(name: &str) -> String {
-    name.replace(['\n', '\r'], " ")
+/// `pg_dump` writes line feeds in names as spaces in a plain dump's comments.
+fn flat_if(is_plain: bool, name: &str) -> String {
+    if is_plain { name.replace(['\n', '\r'], " ") } else { name.to_owned() }
+}
+
+/// Entries with rows: those whose rows were counted, less the tables that were found to differ.
+fn rows_account(dump: &DatabaseDump, comparison: &mut Comparison) {
+    let is_counted = |entry: &&TocEntry| entry.data.as_ref().is_none_or(|data| data.rows.is_some());
+    let of_tables = || dump.entries.iter().filter(|entry| entry.kind == "TABLE DATA");
+    let all = of_tables().count() as u64;
+    let counted = of_tables().filter(is_counted).count() as u64;
+    let of_rows = [FindingCode::RowsMissing, FindingCode::RowsDiffer, FindingCode::ContentDiffers];
+    let is_of_rows = |code: FindingCode| of_rows.contains(&code);
+    let failed: u64 = comparison
+        .findings
+        .iter()
+        .filter(|finding| is_of_rows(finding.code))
+        .map(|finding| finding.count)
+        .sum();
+    comparison.account.failed_rows = failed.min(counted);
+    comparison.account.restored += counted - failed.min(counted);
+    comparison.account.excluded(
+        "TABLE DATA: rows that the dump does not let be counted".to_owned(),
+        all - counted,
+    );
+    let contents = dump.entries.iter().filter(|entry| entry.kind == "BLOBS").count() as u64;
+    comparison.account.excluded("BLOBS: what is in large objects".to_owned(), contents);
+}
+
+/// Entries of both tables of contents.
+fn entries(
+    dump: &DatabaseDump,
+    again: &Again,
+    catalog: &BTreeSet<ObjectName>,
+    comparison: &mut Comparison,
+) {
+    let major =
+        |version: &Option<PostgresVersion>| version.as_ref().and_then(PostgresVersion::major);
+    let of_dump = [major(&dump.server_version), major(&dump.pg_dump_version)];
+    let of_again = [major(&again.server_version), major(&again.pg_dump_version)];
+    let is_alike = of_dump == of_again && of_dump.iter().all(Option::is_some);
+    let strings_escape = dump
+        .entries
+        .iter()
+        .any(|entry| entry.kind == "STDSTRINGS" && entry.definition.contains("'off'"));
+    let written = if is_alike && !strings_escape { Written::Alike } else { Written::Otherwise };
+    let found = differences(&Sides {
+        dump: &dump.entries,
+        again: &again.entries,
+        catalog,
+        looked_up: COMPARED_KINDS,
+        written,
+        has_known_tags: of_dump[1].is_some_and(|major| major >= KNOWN_TAGS),
+    });
+    if written == Written::Otherwise && found.in_part > 0 {
+        let shown = |major: Option<u32>| {
+            major.map_or("another writer".to_owned(), |major| major.to_string())
+        };
+        comparison.not_tested.push(format!(
+            "{}: definitions of {} are written otherwise by PostgreSQL {} and {}, they were compared by name, owner and columns",
+            dump.name,
+            counted(usize::try_from(found.in_part).unwrap_or(usize::MAX), "object"),
+            shown(of_dump[1]),
+            shown(of_again[1]),
+        ));
+    }
+    report(found, comparison);
+}
+
+fn report(found: Differences, comparison: &mut Comparison) {
+    comparison.account.restored += found.restored;
+    comparison.account.failed(found.failed);
+    for (what, count) in found.excluded {
+        comparison.account.excluded(what, count);
+    }
+    for (code, names, noun, what) in [
+        (
+            FindingCode::ObjectMissing,
+            found.missing,
+            "entry",
+            "of the table of contents not in the catalog",
+        ),
+        (FindingCode::OwnerDiffers, found.owners, "object", "with another owner than in the dump"),
+        (
+            FindingCode::AclDiffers,
+            found.privileges,
+            "entry",
+            "with other privileges than in the dump",
+        ),
+        (
+            FindingCode::DefinitionDiffers,
+            found.definitions,
+            "object",
+            "with another definition than in the dump",
+        ),
+        (
+            FindingCode::ObjectUnexpected,
+            found.unexpected,
+            "object",
+            "that the dump's table of contents does not list",
+        ),
+    ] {
+        if !names.is_empty() {
+            let message = format!("{} {what}", counted(names.len(), noun));
+            comparison.findings.push(listed(code, &message, &names));
+        }
+    }
 }
 
 /// The first names, and how many there are besides.
@@ -137,40 +216,4 @@ fn listed(code: FindingCode, message: &str, names: &[String]) -> Finding {
     finding.object = names.first().cloned();
     finding.count = names.len() as u64;
     finding
-}
-
-fn missing_entries(
-    dump: &DatabaseDump,
-    catalog: &BTreeSet<ObjectName>,
-    comparison: &mut Comparison,
-) -> Vec<String> {
-    let mut missing = Vec::new();
-    let mut look = |kind: &str, schema: &str, tag: &str| {
-        comparison.entries += 1;
-        let key = (kind.to_owned(), schema.to_owned(), unquoted(kind, tag).into_owned());
-        if !catalog.contains(&key) {
-            let place = if schema.is_empty() { String::new() } else { format!("{schema}.") };
-            missing.push(format!("{kind} {place}{tag}"));
-        }
-    };
-    let mut not_compared = BTreeMap::new();
-    for entry in &dump.entries {
-        let kind = entry.kind.as_str();
-        if kind == "BLOB METADATA" {
-            // Since PostgreSQL 17 one entry stands for many large objects, an OID a line.
-            for oid in entry.definition.lines().filter(|line| line.parse::<u32>().is_ok()) {
-                look("BLOB", "", oid);
-            }
-        } else if COMPARED_KINDS.contains(&kind) {
-            let schema = match &entry.schema {
-                Some(schema) if !is_outside_schemas(kind) => schema.as_str(),
-                _ => "",
-            };
-            look(kind, schema, &entry.tag);
-        } else if !is_no_object(kind, &entry.tag) {
-            *not_compared.entry(kind.to_owned()).or_insert(0) += 1;
-        }
-    }
-    comparison.not_compared = not_compared;
-    missing
 }

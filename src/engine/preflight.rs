@@ -67,12 +67,16 @@ async fn programs(
         let needs = |dump: &&DatabaseDump| match program {
             // Globals come before every database.
             "psql" => dump.format == DumpFormat::Plain || inventory.globals.is_some(),
+            // What was restored is dumped again, to be compared.
+            "pg_dump" => true,
             _ => dump.format.is_archive(),
         };
         dumps.iter().copied().filter(needs).map(|dump| dump.name.as_str()).collect()
     };
-    let needed: Vec<&str> =
-        ["psql", "pg_restore"].into_iter().filter(|name| !needed_by(name).is_empty()).collect();
+    let needed: Vec<&str> = ["psql", "pg_restore", "pg_dump"]
+        .into_iter()
+        .filter(|name| !needed_by(name).is_empty())
+        .collect();
     let mut argv =
         vec!["sh".to_owned(), "-c".to_owned(), ASK_PROGRAMS.to_owned(), "ask".to_owned()];
     argv.extend(needed.iter().map(|name| cluster.program(name)));

@@ -31,6 +31,15 @@ pub(super) async fn collect_into(
     take_in(exec, stdout, usize::MAX).await
 }
 
+/// The same, up to so many bytes.
+pub(super) async fn collect_up_to(
+    exec: Exec,
+    stdout: &mut Vec<u8>,
+    limit: usize,
+) -> Result<Output, EphemeralError> {
+    take_in(exec, stdout, limit).await
+}
+
 async fn take_in(
     mut exec: Exec,
     stdout: &mut Vec<u8>,

@@ -6,7 +6,6 @@ mod image;
 mod reading;
 mod server;
 
-use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -108,8 +107,6 @@ struct ScenarioRun<'a> {
     restored: Vec<Sealed>,
     /// Roles and settings of the cluster before its first database was restored.
     baseline: Option<Baseline>,
-    /// Entries of the tables of contents that nobody looked up, by kind.
-    not_compared: BTreeMap<String, u64>,
     report: ScenarioReport,
 }
 
@@ -138,7 +135,6 @@ impl<'a> ScenarioRun<'a> {
             has_refused: false,
             restored: Vec::new(),
             baseline: None,
-            not_compared: BTreeMap::new(),
             report: ScenarioReport {
                 file: scenario.file.as_ref().map(ToString::to_string),
                 expected: scenario.expect.to_string(),

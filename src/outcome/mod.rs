@@ -7,8 +7,8 @@ mod verdict;
 pub use expectation::ExpectedVerdict;
 pub use run_report::{
     BackupFacts, CheckReport, CleanupFacts, ContentFacts, DatabaseReport, DiskFacts, EngineFacts,
-    IsolationFacts, LimitFacts, ObjectiveReport, Objectives, PhaseReport, REPORT_SCHEMA, RunFacts,
-    RunReport, ScenarioReport, SourcePlace, check_failure,
+    EntryAccount, IsolationFacts, LimitFacts, ObjectiveReport, Objectives, PhaseReport,
+    REPORT_SCHEMA, RunFacts, RunReport, ScenarioReport, SourcePlace, check_failure,
 };
 pub use verdict::{
     CheckOutcome, DatabaseOutcome, DatabaseProgress, Evidence, ExitCode, Expectation, Judgement,

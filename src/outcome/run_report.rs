@@ -1,5 +1,7 @@
 //! The outcome tree. The JSON report is this type; every other report is a view of it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::expectation::ExpectedVerdict;
@@ -221,8 +223,10 @@ pub struct DatabaseReport {
     pub duration_seconds: f64,
     /// The part of it that went into looking whether what came out is what went in.
     pub checked_seconds: f64,
-    /// Entries of its table of contents that were found in the catalog.
+    /// Entries of its table of contents that were compared with the restored database.
     pub entries_compared: u64,
+    /// What became of each entry of its table of contents.
+    pub entries: EntryAccount,
     /// Tables that have rows in the dump and were looked at.
     pub tables_compared: u64,
     /// How far the values in rows were compared; missing where nothing was.
@@ -254,6 +258,50 @@ pub struct ContentFacts {
     pub columns_left_out: u64,
     /// How long it took.
     pub duration_seconds: f64,
+}
+
+/// What became of the entries of a dump's table of contents: each is restored, failed or excluded.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct EntryAccount {
+    /// All of them; one that stands for several large objects counts as one.
+    pub total: u64,
+    /// In the database as the dump has them. Large objects count one by one.
+    pub restored: u64,
+    /// Missing or different, by name: the first thousand.
+    pub failed: Vec<String>,
+    /// All of these.
+    pub failed_count: u64,
+    /// Tables whose rows are not those of the dump.
+    pub failed_rows: u64,
+    /// Not compared, by kind and reason.
+    pub excluded: BTreeMap<String, u64>,
+}
+
+impl EntryAccount {
+    /// Names that are kept.
+    const NAMED: usize = 1000;
+
+    /// Enters entries that are missing or different.
+    pub(crate) fn failed(&mut self, names: impl IntoIterator<Item = String>) {
+        for name in names {
+            self.failed_count += 1;
+            if self.failed.len() < Self::NAMED {
+                self.failed.push(name);
+            }
+        }
+    }
+
+    /// Enters entries that nobody compares.
+    pub(crate) fn excluded(&mut self, why: String, count: u64) {
+        if count > 0 {
+            *self.excluded.entry(why).or_insert(0) += count;
+        }
+    }
+
+    /// How many were compared.
+    pub fn looked_at(&self) -> u64 {
+        self.restored + self.failed_count + self.failed_rows
+    }
 }
 
 /// About one check.

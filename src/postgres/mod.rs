@@ -9,6 +9,7 @@ pub(crate) mod integrity;
 mod log;
 mod session;
 pub mod sqlstate;
+pub(crate) mod values;
 
 pub(crate) use log::{LogReader, ServerMessage};
 pub(crate) use session::{ServerError, Session, SessionError, reader_options, superuser_options};

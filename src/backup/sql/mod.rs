@@ -11,6 +11,7 @@
 //! second time and yields only what may be sent to `psql`; [`statement`] understands single
 //! statements.
 
+mod canonical;
 mod clear;
 mod columns;
 mod copy;
@@ -28,10 +29,12 @@ mod plain_header;
 mod plain_rows;
 mod scanner;
 mod sections;
+mod shape;
 mod statement;
 mod tokens;
 mod whole;
 
+pub(crate) use canonical::canonical;
 pub(crate) use clear::is_command;
 pub(crate) use columns::declaration;
 pub(crate) use copy::CopyTarget;
@@ -43,6 +46,7 @@ pub(crate) use plain::{PlainDump, inspect};
 pub(crate) use plain_frame::Behind;
 pub(crate) use plain_header::PlainFlavour;
 pub(crate) use sections::{Section, Sections, inspect_sections};
+pub(crate) use shape::{TableShape, table_shape};
 pub use statement::{CollationOptions, CollationsNeeded};
 pub(crate) use statement::{rewrite_tablespace_location, roles_named_in};
 pub(crate) use whole::Construct;

@@ -182,6 +182,8 @@ impl Gather {
                 if self.wary || may_be(text) {
                     self.forbid(text, complete, line);
                 }
+                let encoding = self.encoding.as_deref().unwrap_or("UTF8");
+                self.entries.statement(text, complete, encoding);
                 self.statement(text, length);
             }
             Piece::CopyStart(target) => {
@@ -206,6 +208,7 @@ impl Gather {
         let dump = &mut self.dump;
         match plain_header::read(&decode(text, self.encoding.as_deref().unwrap_or("UTF8"))) {
             Header::Complete(cluster) => {
+                self.entries.end();
                 if dump.flavour == PlainFlavour::Unknown {
                     dump.head_lost.get_or_insert("its last line is there, and its first is not");
                 } else if dump.trailer {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::backup::encoding::decode;
 use crate::backup::toc::TocEntry;
 
 use super::copy::CopyTarget;
@@ -11,6 +12,8 @@ use super::plain_rows::Counted;
 const MOST: usize = 500_000;
 /// Bytes of `COPY` statements kept: the lists of the columns that rows were written in.
 const STATEMENT_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of definitions that are kept: as many as of an archive's table of contents.
+const DEFINITIONS: usize = 192 * 1024 * 1024;
 
 type Key = (Option<String>, String);
 
@@ -33,6 +36,9 @@ pub(super) struct Entries {
     inserted: Option<usize>,
     statement_bytes: usize,
     dropped: u64,
+    /// Bytes of definitions that were kept, and the entry whose definition is not kept as a whole.
+    kept: usize,
+    cut: Option<usize>,
 }
 
 impl Entries {
@@ -42,6 +48,30 @@ impl Entries {
 
     pub(super) fn finish(self) -> (Vec<TocEntry>, u64) {
         (self.list, self.dropped)
+    }
+
+    /// What follows is no entry's.
+    pub(super) fn end(&mut self) {
+        self.current = None;
+    }
+
+    /// A statement below the comment of an entry: a part of its definition. One that is too long to be
+    /// known leaves the entry without any.
+    pub(super) fn statement(&mut self, text: &[u8], complete: bool, encoding: &str) {
+        let Some(at) = self.current.filter(|at| self.named && self.cut != Some(*at)) else {
+            return;
+        };
+        let Some(entry) = self.list.get_mut(at).filter(|entry| is_defined(&entry.kind)) else {
+            return;
+        };
+        if complete && self.kept + text.len() <= DEFINITIONS {
+            self.kept += text.len() + 1;
+            entry.definition.push_str(&decode(text, encoding));
+            entry.definition.push('\n');
+        } else {
+            entry.definition = String::new();
+            self.cut = Some(at);
+        }
     }
 
     /// Another database begins; its tables may have the names of the last one's.
@@ -191,6 +221,14 @@ impl Entries {
         self.list.push(entry);
         Some(at)
     }
+}
+
+/// Whether an entry's statements make an object, and are no data.
+fn is_defined(kind: &str) -> bool {
+    !matches!(
+        kind,
+        "TABLE DATA" | "BLOBS" | "BLOB" | "BLOB METADATA" | "DATABASE" | "DATABASE PROPERTIES"
+    )
 }
 
 /// A table, or the rows of one, that is there more than once.

@@ -242,20 +242,14 @@ impl ScenarioRun<'_> {
         }
         let session = restore.cluster.session(&dump.name).await?;
         let mode = self.scenario.content_of(&dump.name);
-        let mut comparison = match compare::compare(&session, dump, mode).await {
-            Ok(comparison) => comparison,
-            Err(error) => return Err(restore.cluster.why_lost(&error).await),
-        };
-        self.report.not_tested.append(&mut comparison.not_tested);
+        let mut comparison = compare::compare(restore.cluster, &session, dump, mode).await?;
         let mut found = std::mem::take(&mut comparison.findings);
         found.extend(restore::analyze(&session).await);
         for finding in &mut found {
             finding.database = Some(dump.name.clone());
         }
         findings.extend(found);
-        for (kind, count) in &comparison.not_compared {
-            *self.not_compared.entry(kind.clone()).or_insert(0) += count;
-        }
+        self.report.not_tested.append(&mut comparison.not_tested);
         if comparison.tables_unknown > 0 {
             self.report.not_tested.push(format!(
                 "{}: rows of {} (INSERTs, foreign tables, tables that are not there: not counted)",
@@ -285,7 +279,8 @@ impl ScenarioRun<'_> {
         let progress = match facts {
             Some((comparison, bytes)) => {
                 report.restored_bytes = Some(bytes);
-                report.entries_compared = comparison.entries;
+                report.entries_compared = comparison.account.looked_at();
+                report.entries = comparison.account;
                 report.tables_compared = comparison.tables;
                 report.checked_seconds = comparison.took.as_secs_f64();
                 report.content = Some(comparison.content);

@@ -9,7 +9,9 @@ use crate::backup::{BackupInventory, DatabaseDump};
 use crate::engine;
 use crate::event::{Preflight, RunEvent};
 use crate::finding::{Finding, FindingClass, FindingCode};
-use crate::outcome::{DatabaseOutcome, DatabaseProgress, DatabaseReport, judge_database};
+use crate::outcome::{
+    DatabaseOutcome, DatabaseProgress, DatabaseReport, EntryAccount, judge_database,
+};
 use crate::plan::{self, RestorePlan};
 use crate::text::{ByteCount, counted};
 
@@ -92,6 +94,7 @@ impl ScenarioRun<'_> {
                 duration_seconds: 0.0,
                 checked_seconds: 0.0,
                 entries_compared: 0,
+                entries: EntryAccount::default(),
                 tables_compared: 0,
                 content: None,
                 findings: dump.findings.clone(),
@@ -122,6 +125,7 @@ impl ScenarioRun<'_> {
                 duration_seconds: 0.0,
                 checked_seconds: 0.0,
                 entries_compared: 0,
+                entries: EntryAccount::default(),
                 tables_compared: 0,
                 content: None,
                 findings,

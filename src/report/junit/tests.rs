@@ -1,5 +1,5 @@
 use super::*;
-use crate::outcome::RunFacts;
+use crate::outcome::{EntryAccount, RunFacts};
 
 const FAULT: &str = "not_restorable: archive_truncated";
 
@@ -35,6 +35,7 @@ fn database(outcome: DatabaseOutcome) -> DatabaseReport {
         duration_seconds: 0.5,
         checked_seconds: 0.0,
         entries_compared: 1,
+        entries: EntryAccount::default(),
         tables_compared: 1,
         content: None,
         findings: Vec::new(),
