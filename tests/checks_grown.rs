@@ -42,7 +42,10 @@ fn lines(expected: &[[&str; 4]]) -> Vec<[String; 4]> {
 fn every_database_that_matches_is_asked() {
     const BROKEN: &str = "SELECT public.nothing_of_that_name();";
     let ran = on_both(|bench, engine| {
-        cluster(bench, &[("app_1", ""), ("app_2", "INSERT INTO public.t VALUES (2);"), ("shop", "")]);
+        cluster(
+            bench,
+            &[("app_1", ""), ("app_2", "INSERT INTO public.t VALUES (2);"), ("shop", "")],
+        );
         let checks = "checks:
   - query: {name: rows, each_database: ['app_*'], sql: select count(*) from t, equals: 1}
   - no_rows: {name: all, each_database: ['*'], sql: select from t where id is null}
