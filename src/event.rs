@@ -122,6 +122,15 @@ pub enum RunEvent {
         /// How long it took.
         took: Duration,
     },
+    /// A recovery objective is judged.
+    ObjectiveJudged {
+        /// `rto` or `rpo`.
+        name: &'static str,
+        /// What became of it.
+        outcome: CheckOutcome,
+        /// What was measured and what was promised, for people.
+        detail: String,
+    },
     /// The last event of a run: whoever watches may go home.
     RunEnded,
     /// A scenario ends.

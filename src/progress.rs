@@ -51,6 +51,7 @@ impl ProgressModel {
             | RunEvent::ClusterStarted { .. }
             | RunEvent::GlobalsRestored { .. }
             | RunEvent::CheckFinished { .. }
+            | RunEvent::ObjectiveJudged { .. }
             | RunEvent::Found(_)
             | RunEvent::CleanedUp { .. }
             | RunEvent::ScenarioFinished { .. } => {}

@@ -213,6 +213,41 @@ fn an_expected_verdict_gives_the_documented_result() {
 }
 
 #[test]
+fn objectives_change_the_result_as_documented() {
+    let results = [
+        ScenarioResult::Passed,
+        ScenarioResult::Failed,
+        ScenarioResult::Errored,
+        ScenarioResult::Skipped,
+    ];
+    let rows = table(&["objective", "result so far", "result"]);
+    assert_eq!(rows.len(), 5);
+    let outcomes = |word: &str| match word {
+        "met" => vec![CheckOutcome::Passed],
+        "missed" => vec![CheckOutcome::Failed],
+        "not measured" => vec![CheckOutcome::Errored, CheckOutcome::Skipped],
+        other => panic!("`{other}` becomes of no objective"),
+    };
+    for word in ["met", "missed", "not measured"] {
+        for before in results {
+            let row = rows
+                .iter()
+                .find(|row| row[0] == word && (row[1] == "*" || row[1] == before.as_str()));
+            // A result that no row names stays as it is.
+            let documented = row.map_or("as above", |row| row[2].as_str());
+            let documented = if documented == "as above" { before.as_str() } else { documented };
+            for outcome in outcomes(word) {
+                assert_eq!(before.with_objectives([outcome]).as_str(), documented, "{word}");
+                let worst = before.with_objectives([CheckOutcome::Passed, outcome]);
+                assert_eq!(worst.as_str(), documented, "{word} {before:?}");
+            }
+        }
+    }
+    let both = [CheckOutcome::Errored, CheckOutcome::Failed];
+    assert_eq!(ScenarioResult::Passed.with_objectives(both), ScenarioResult::Failed);
+}
+
+#[test]
 fn several_scenarios_give_the_documented_exit_code() {
     let codes = [
         ExitCode::Internal,

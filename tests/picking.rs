@@ -32,6 +32,7 @@ fn read(bench: &Bench, change: impl Fn(&mut Scenario)) -> ScenarioReport {
         pg_bindir: None,
         trust_dump: false,
         jobs: 1,
+        clock: jiff::Timestamp::now,
     };
     let (events, _stream) = EventSender::channel();
     let run = async { run_scenario(&scenario, &options, &events, &CancellationToken::new()).await };

@@ -108,6 +108,16 @@ fn scenario_with(key: &str, example: &str) -> String {
                 "version: 1\nname: n\nbackup:\n  path: /b\n  decrypt: {{{key}: {example}}}\n"
             );
         }
+        key if key.starts_with("objectives.rpo.") => {
+            let key = key.trim_start_matches("objectives.rpo.");
+            let keys = match key.strip_prefix("query.") {
+                Some("sql") => format!("target: 1h, query: {{database: shop, sql: {example}}}"),
+                Some(_) => format!("target: 1h, query: {{database: {example}, sql: select 1}}"),
+                None if key == "target" => format!("target: {example}"),
+                None => format!("target: 1h, {key}: {example}"),
+            };
+            more = format!("objectives: {{rpo: {{{keys}}}}}\n");
+        }
         "backup.pick" | "backup.sha256" => {
             let key = key.trim_start_matches("backup.");
             return format!("version: 1\nname: n\nbackup:\n  path: /b\n  {key}: {example}\n");

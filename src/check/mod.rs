@@ -2,7 +2,9 @@
 
 mod content;
 mod judge;
+mod objective;
 pub(crate) mod structure;
 
 pub use content::{Choice, choose};
 pub use judge::{Judged, judge_count, judge_value};
+pub use objective::{NewestData, judge_rpo, judge_rto};

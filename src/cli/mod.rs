@@ -4,6 +4,7 @@ mod dbbackup;
 mod demo;
 mod generate;
 mod inspect;
+mod objectives;
 mod plan;
 mod run;
 mod settings;

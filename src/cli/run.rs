@@ -10,6 +10,7 @@ use clap::Args;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::objectives::ObjectiveArgs;
 use super::settings::{self, ContentArgs, KeyArgs, ReportArgs, RunArgs, Streamed};
 use super::{signals, sweep};
 use crate::console;
@@ -31,6 +32,9 @@ pub(super) struct RunCommand {
     scenarios: Vec<Utf8PathBuf>,
 
     #[command(flatten)]
+    objectives: ObjectiveArgs,
+
+    #[command(flatten)]
     key: KeyArgs,
 
     #[command(flatten)]
@@ -45,6 +49,7 @@ pub(super) fn run(command: &RunCommand) -> ExitCode {
         Ok(mut scenarios) => {
             command.key.apply(&mut scenarios);
             command.content.apply(&mut scenarios);
+            command.objectives.apply(&mut scenarios);
             run_scenarios(&scenarios, &command.args)
         }
         Err(Refusal { name, file, message }) => {

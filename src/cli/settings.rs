@@ -239,6 +239,7 @@ impl EngineArgs {
             pg_bindir: self.pg_bindir.clone(),
             trust_dump: self.trust_dump,
             jobs: self.jobs.map_or(cores.min(4), usize::from),
+            clock: Timestamp::now,
         }
     }
 }

@@ -3,6 +3,7 @@
 use camino::Utf8PathBuf;
 use clap::{Args, ValueEnum};
 
+use super::objectives::ObjectiveArgs;
 use super::run::run_scenarios;
 use super::settings::{ContentArgs, KeyArgs, RunArgs};
 use crate::outcome::ExitCode;
@@ -31,6 +32,9 @@ pub(super) struct VerifyCommand {
     name: Option<String>,
 
     #[command(flatten)]
+    objectives: ObjectiveArgs,
+
+    #[command(flatten)]
     key: KeyArgs,
 
     #[command(flatten)]
@@ -49,5 +53,6 @@ pub(super) fn run(command: &VerifyCommand) -> ExitCode {
     let mut scenarios = [Scenario::of_backup(name, command.backup.clone(), restore)];
     command.key.apply(&mut scenarios);
     command.content.apply(&mut scenarios);
+    command.objectives.apply(&mut scenarios);
     run_scenarios(&scenarios, &command.args)
 }

@@ -137,6 +137,14 @@ fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<Stri
                 _ => told,
             }
         }
+        RunEvent::ObjectiveJudged { name, outcome, detail } => {
+            let mark = match outcome {
+                CheckOutcome::Passed => style.mark(true),
+                CheckOutcome::Failed => style.mark(false),
+                CheckOutcome::Errored | CheckOutcome::Skipped => style.doubtful("!"),
+            };
+            format!("  {mark} {:<18} {}", format!("objective {name}"), one_line(detail, 600))
+        }
         RunEvent::Found(finding) => describe_finding(finding, style),
         RunEvent::CleanedUp { leftovers, took } if leftovers.is_empty() => {
             format!("  {} {:<18} in {}", style.mark(true), "nothing left", duration(*took))
@@ -197,6 +205,9 @@ fn verdict_line(
         (Verdict::Restorable, _) if fault_expected => {
             style.bad(&format!("✓ Backup is RESTORABLE: {databases}"))
         }
+        (Verdict::Restorable, ScenarioResult::Failed) => style.bad(&format!(
+            "✓ Backup is RESTORABLE: {databases}, but a recovery objective was missed"
+        )),
         (Verdict::Restorable, _) => {
             style.doubtful(&format!("✓ Backup is RESTORABLE: {databases}, but the run did not end well"))
         }

@@ -93,6 +93,7 @@ impl ProgressView {
             | RunEvent::ClusterStarted { .. }
             | RunEvent::GlobalsRestored { .. }
             | RunEvent::CheckFinished { .. }
+            | RunEvent::ObjectiveJudged { .. }
             | RunEvent::Found(_)
             | RunEvent::CleanedUp { .. } => return,
         };

@@ -1,11 +1,15 @@
 //! Runs a scenario's checks against the restored databases.
 
+mod newest;
 mod query;
 mod rows;
 mod targets;
 
 use std::time::Instant;
 
+use jiff::Timestamp;
+
+pub(super) use self::newest::newest;
 use self::query::Wanted;
 use self::targets::Target;
 use super::cluster::{Cluster, random_role};
@@ -22,6 +26,8 @@ pub(super) struct Checked<'a> {
     pub(super) databases: &'a [DatabaseReport],
     /// What the scenario restores; `None`: everything.
     pub(super) restore: Option<&'a RestoreChoice>,
+    /// What ages are measured from.
+    pub(super) now: Timestamp,
 }
 
 /// What came of a check, of one database or of the cluster.
@@ -106,6 +112,7 @@ async fn ask(
                     wanted,
                     limit: question.time_limit.unwrap_or(CHECK_LIMIT),
                     hides: check.hides_observed(),
+                    now: checked.now,
                 };
                 let judged = asked.judged(checked.cluster, &session).await?;
                 if judged.is_warned {

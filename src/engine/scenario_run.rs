@@ -3,15 +3,17 @@
 mod databases;
 mod end;
 mod image;
+mod objectives;
 mod reading;
 mod server;
 
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +22,7 @@ use super::cluster::Cluster;
 use super::limits::{self, Bounds};
 use super::watch::Watch;
 use crate::backup::BackupInventory;
+use crate::check::NewestData;
 use crate::ephemeral::{EphemeralError, Pressure, Sandbox, Selected};
 use crate::event::{EventSender, Preflight, RunEvent};
 use crate::finding::{Finding, FindingCode};
@@ -47,6 +50,8 @@ pub struct RunOptions {
     pub trust_dump: bool,
     /// Parallel jobs of one `pg_restore`.
     pub jobs: usize,
+    /// What says how late it is: ages are measured from there.
+    pub clock: fn() -> Timestamp,
 }
 
 /// Runs a scenario. Cancelling `cancel` ends it early; the sandbox is removed all the same.
@@ -90,6 +95,12 @@ struct ScenarioRun<'a> {
     events: &'a EventSender,
     started: Instant,
     phase: (&'static str, Instant),
+    /// What ages are measured from.
+    now: Timestamp,
+    /// From the first byte read to the first query answered, of a backup that was restored whole.
+    recovery_time: Option<Duration>,
+    /// What the scenario's query for the newest data has returned.
+    newest: NewestData,
     inventory: Option<Arc<BackupInventory>>,
     /// A sandbox on its way into being: a signal must not lose it.
     starting: Option<Starting>,
@@ -124,6 +135,9 @@ impl<'a> ScenarioRun<'a> {
             events,
             started: now,
             phase: ("read", now),
+            now: (options.clock)(),
+            recovery_time: None,
+            newest: NewestData::NotReached,
             inventory: None,
             starting: None,
             sandbox: None,
@@ -223,7 +237,11 @@ impl<'a> ScenarioRun<'a> {
         self.judge_image(&mut cluster, inventory).await?;
         let mut restored = self.restore_all(&mut cluster, inventory, plan, &bootstrap).await;
         if restored.is_ok() {
+            self.enter_phase("answer");
             restored = self.open_databases(&cluster).await;
+        }
+        if restored.is_ok() {
+            restored = self.first_answer(&cluster).await;
         }
         if let Err(error) = restored {
             // Said already where it ended the restore of a database.
@@ -236,12 +254,15 @@ impl<'a> ScenarioRun<'a> {
             return Err(Ended);
         }
         self.enter_phase("checks");
+        self.recovered();
         let before = self.pressure().await;
+        let newest = self.ask_newest(&cluster).await;
         let checked = checks::run(
             &checks::Checked {
                 cluster: &cluster,
                 databases: &self.report.databases,
                 restore: self.scenario.restore.as_ref(),
+                now: self.now,
             },
             &self.scenario.checks,
             self.events,
@@ -255,7 +276,7 @@ impl<'a> ScenarioRun<'a> {
         for finding in strain {
             self.find(finding);
         }
-        if let Err(error) = checked {
+        if let Err(error) = newest.and(checked) {
             self.ephemeral(&error);
         }
         Ok(())

@@ -345,7 +345,7 @@ pub struct SourcePlace {
 /// A part of the run's time.
 #[derive(Debug, Clone, Serialize)]
 pub struct PhaseReport {
-    /// `read`, `start`, `globals`, `databases`, `checks`, `cleanup`.
+    /// `read`, `start`, `globals`, `databases`, `answer`, `checks`, `cleanup`.
     pub name: String,
     /// How long it took.
     pub duration_seconds: f64,
@@ -365,10 +365,23 @@ pub struct Objectives {
 pub struct ObjectiveReport {
     /// What was promised.
     pub target_seconds: f64,
-    /// What it took.
-    pub measured_seconds: f64,
-    /// Whether it was kept.
+    /// What it took; missing where nobody knows.
+    pub measured_seconds: Option<f64>,
+    /// Whether it was kept; what was not measured never is.
     pub met: bool,
+    /// `passed` is met, `failed` is missed, `errored` and `skipped` are not measured.
+    pub outcome: CheckOutcome,
+    /// What was measured, or why nothing was and what to do, for people.
+    pub detail: String,
+}
+
+impl Objectives {
+    /// Those that are set, with their names.
+    pub fn set(&self) -> impl Iterator<Item = (&'static str, &ObjectiveReport)> {
+        [("rto", &self.rto), ("rpo", &self.rpo)]
+            .into_iter()
+            .filter_map(|(name, objective)| Some((name, objective.as_ref()?)))
+    }
 }
 
 /// Space where the throwaway server lived.

@@ -130,6 +130,19 @@ impl CheckOutcome {
     }
 }
 
+impl ScenarioResult {
+    /// What becomes of it by recovery objectives: one that is missed fails the scenario, one that
+    /// nobody could measure keeps it from passing.
+    #[must_use]
+    pub fn with_objectives(self, objectives: impl IntoIterator<Item = CheckOutcome>) -> Self {
+        objectives.into_iter().fold(self, |result, objective| match (result, objective) {
+            (Self::Passed | Self::Errored, CheckOutcome::Failed) => Self::Failed,
+            (Self::Passed, CheckOutcome::Errored | CheckOutcome::Skipped) => Self::Errored,
+            (result, _) => result,
+        })
+    }
+}
+
 /// How far a database came, before its findings are weighed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatabaseProgress {

@@ -353,6 +353,7 @@ fn steps(
             estimate::read_seconds(inventory) + seconds,
         ),
     ];
+    steps.push(step("answer", "ask the restored server its first question".to_owned(), 0));
     let count = scenario.checks.len();
     if count > 0 {
         steps.push(step(

@@ -47,7 +47,7 @@ fn a_sound_backup_has_every_step_and_an_estimate_that_adds_up() {
     assert_eq!((built.major, built.starts, built.sound.as_slice()), (15, true, &[0][..]));
     let plan = plan(&scenario, &inventory);
     let names: Vec<&str> = plan.steps.iter().map(|step| step.name).collect();
-    assert_eq!(names, ["read", "start", "globals", "databases", "cleanup"]);
+    assert_eq!(names, ["read", "start", "globals", "databases", "answer", "cleanup"]);
     // Read 1, start 10, globals 3, read again 1 and one small database 2 + 1 + 1, clean-up 5.
     assert_eq!(plan.estimate.seconds, 24);
     assert!(plan.estimate.space_bytes > 208_000_000, "{}", plan.estimate.space_bytes);

@@ -11,6 +11,8 @@ use junit_report::{
     Duration, OffsetDateTime, Report, TestCase, TestCaseBuilder, TestSuite, TestSuiteBuilder,
 };
 
+mod objectives;
+
 use super::sanitize::{xml_line, xml_text};
 use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::outcome::{
@@ -259,6 +261,8 @@ fn own_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
     cases.push(own("run", "start", &run, verdict));
     let cleanup = of(&is_about_cleanup);
     cases.push(own("cleanup", "cleanup", &cleanup, String::new()));
+    let objectives = objectives::fates(scenario).into_iter();
+    cases.extend(objectives.map(|(name, seconds, fate)| case(class, &name, seconds, &fate)));
     // A check of the cluster, or on a database that the backup does not hold, has no other suite.
     for check in &scenario.checks {
         if !scenario.databases.iter().any(|one| Some(&one.name) == check.database.as_ref()) {

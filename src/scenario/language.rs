@@ -1,6 +1,7 @@
 //! The language itself: every key of version 1, once.
 
 mod checks;
+mod objectives;
 mod raw;
 mod sections;
 mod verdict;
@@ -13,8 +14,9 @@ use super::shape::{KeyShape, Shape};
 use super::suggest::{either, nearest};
 
 pub(super) use raw::{
-    RawBackup, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawPostgres, RawQuestion,
-    RawReport, RawRestore, RawRows, RawSandbox, RawScenario, RawThresholds, RawVerdict,
+    RawBackup, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawNewest, RawPostgres,
+    RawQuestion, RawReport, RawRestore, RawRows, RawRpo, RawSandbox, RawScenario, RawThresholds,
+    RawVerdict,
 };
 
 /// Reads a scenario, or describes one.

@@ -14,6 +14,7 @@ mod kind;
 mod language;
 mod load;
 mod node;
+mod objectives;
 mod problem;
 mod reference;
 mod schema;
@@ -37,9 +38,11 @@ pub use filled::Filled;
 pub use image::image_fault;
 pub(crate) use image::image_for;
 pub use load::load;
+pub use objectives::{ObjectiveChoice, RpoChoice};
 pub use problem::{ScenarioError, ScenarioProblem};
 pub use reference::reference;
 pub use schema::schema;
+pub use values::duration_of;
 
 /// What to test.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +65,8 @@ pub struct Scenario {
     pub expect: ExpectedVerdict,
     /// What must be true afterwards.
     pub checks: Vec<Check>,
+    /// How long recovery may take, and how old the newest data may be.
+    pub objectives: ObjectiveChoice,
     /// Where this scenario's own reports go.
     pub report: ReportChoice,
 }
@@ -79,6 +84,7 @@ impl Scenario {
             restore: restore.then(RestoreChoice::default),
             expect: ExpectedVerdict::default(),
             checks: Vec::new(),
+            objectives: ObjectiveChoice::default(),
             report: ReportChoice::default(),
         }
     }

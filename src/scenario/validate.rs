@@ -1,6 +1,7 @@
 //! What no key says alone: contradictions, and the whole as a [`Scenario`].
 
 mod checks;
+mod objectives;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -43,6 +44,7 @@ pub(super) fn validate(
         Some(verdict) => expected(&verdict.value, &restore, problems)?,
         None => ExpectedVerdict::default(),
     };
+    let objectives = objectives::objectives(raw, &restore, &expect, problems)?;
     Some(Scenario {
         name: value(raw.name.as_ref())?,
         description: value(raw.description.as_ref()),
@@ -53,6 +55,7 @@ pub(super) fn validate(
         restore: Some(restore),
         expect,
         checks,
+        objectives,
         report: raw.report.as_ref().map(|it| report_choice(&it.value)).unwrap_or_default(),
     })
 }

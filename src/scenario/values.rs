@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8PathBuf;
 use glob::Pattern;
+use jiff::tz::TimeZone;
 use regex::Regex;
 use serde_json::{Value as Json, json};
 
@@ -19,6 +20,7 @@ use super::suggest::{either, nearest};
 use crate::finding::{FindingClass, FindingCode};
 
 pub(super) use condition::condition;
+pub use units::duration_of;
 pub(super) use units::{age, size};
 
 /// Names become JUnit suites, metric labels and lines on a terminal.
@@ -129,6 +131,18 @@ fn is_glob(text: &str) -> Result<(), Fault> {
         )
     };
     Pattern::new(text).map(drop).map_err(wrong)
+}
+
+/// A time zone.
+pub(super) fn zone() -> Leaf<TimeZone> {
+    leaf("a time zone", json!({"type": "string", "minLength": 1}), Takes::Any, |text| {
+        super::objectives::zone(text).ok_or_else(|| {
+            Fault::new(
+                "is no time zone that this machine knows",
+                "UTC, a name such as Europe/Berlin, or an offset in quotes such as '+02:00'",
+            )
+        })
+    })
 }
 
 /// One of some words.

@@ -22,6 +22,8 @@ pub(super) struct Asked<'a> {
     pub(super) limit: Duration,
     /// Nothing that was seen is told: beside a secret it could tell that.
     pub(super) hides: bool,
+    /// What ages are measured from.
+    pub(super) now: Timestamp,
 }
 
 /// What must come of a statement.
@@ -31,42 +33,61 @@ pub(super) enum Wanted<'a> {
     Value(&'a Comparison),
     /// Few enough rows.
     Rows(&'a Thresholds),
+    /// A value that somebody else judges.
+    Newest,
 }
 
 impl Asked<'_> {
-    /// Asks one database.
-    pub(super) async fn judged(
+    /// Asks one database: its answer, or what a check says without one.
+    pub(super) async fn answer(
         &self,
         cluster: &Cluster,
         session: &Session,
-    ) -> Result<Judged, EphemeralError> {
+    ) -> Result<Result<Answer, Judged>, EphemeralError> {
         let asking = async {
             match self.wanted {
-                Wanted::Value(_) => check_session::ask_value(session, self.sql, self.limit).await,
+                Wanted::Value(_) | Wanted::Newest => {
+                    check_session::ask_value(session, self.sql, self.limit).await
+                }
                 Wanted::Rows(_) => check_session::ask_rows(session, self.sql, self.limit).await,
             }
         };
         // A function in C may not listen to the server's own clock.
         let Ok(answer) = tokio::time::timeout(self.limit + GRACE, asking).await else {
-            return Ok(Judged::errored(self.too_late()));
+            return Ok(Err(Judged::errored(self.too_late())));
+        };
+        match answer {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(SessionError::Server(refused)) => Ok(Err(self.refused(&refused))),
+            Err(error @ SessionError::Lost(_)) => Err(cluster.why_lost(&error).await),
+        }
+    }
+
+    /// Asks one database, and judges its answer.
+    pub(super) async fn judged(
+        &self,
+        cluster: &Cluster,
+        session: &Session,
+    ) -> Result<Judged, EphemeralError> {
+        let answer = match self.answer(cluster, session).await? {
+            Ok(answer) => answer,
+            Err(judged) => return Ok(judged),
         };
         let judged = match (answer, self.wanted) {
-            (Ok(Answer::Value(value)), Wanted::Value(comparison)) => {
+            (Answer::Value(value), Wanted::Value(comparison)) => {
                 let value = value.as_ref().map(|value| value.as_deref());
-                let judged = judge_value(comparison, value, Timestamp::now());
+                let judged = judge_value(comparison, value, self.now);
                 Judged { observed: crate::text::one_line(&judged.observed, 200), ..judged }
             }
-            (Ok(Answer::TooLong(characters)), _) => Judged::errored(format!(
+            (Answer::TooLong(characters), _) => Judged::errored(format!(
                 "a value of {characters} characters, too long to compare: ask for its length or hash"
             )),
-            (Ok(Answer::Rows { count, has_population }), Wanted::Rows(thresholds)) => {
+            (Answer::Rows { count, has_population }, Wanted::Rows(thresholds)) => {
                 judge_count(count, has_population, thresholds)
             }
-            (Ok(Answer::Value(_) | Answer::Rows { .. }), _) => {
+            (Answer::Value(_) | Answer::Rows { .. }, _) => {
                 Judged::errored("an answer to another question")
             }
-            (Err(SessionError::Server(refused)), _) => return Ok(self.refused(&refused)),
-            (Err(error @ SessionError::Lost(_)), _) => return Err(cluster.why_lost(&error).await),
         };
         Ok(Judged { observed: self.shown(judged.observed.clone()), ..judged })
     }

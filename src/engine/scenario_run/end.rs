@@ -113,6 +113,7 @@ impl ScenarioRun<'_> {
         if !self.report.cleanup.complete && judgement.result == ScenarioResult::Passed {
             judgement.result = ScenarioResult::Errored;
         }
+        judgement.result = judgement.result.with_objectives(self.judge_objectives());
         self.report.verdict = judgement.verdict;
         self.report.result = judgement.result;
         self.report.expectation = if judgement.result == ScenarioResult::Passed {
@@ -120,8 +121,8 @@ impl ScenarioRun<'_> {
         } else {
             Expectation::Unmet
         };
+        // The clean-up's time is known with the phase behind it, which has none of its own.
         self.enter_phase("end");
-        self.report.phases.pop();
         let untried: Vec<&str> = selected
             .iter()
             .filter_map(|&index| self.report.databases.get(index))

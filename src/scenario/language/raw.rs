@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
+use jiff::tz::TimeZone;
 
 use crate::finding::FindingCode;
 use crate::scenario::choice::{
@@ -26,6 +27,7 @@ pub(in crate::scenario) struct RawScenario {
     pub(in crate::scenario) restore: Given<RawRestore>,
     pub(in crate::scenario) expect: Given<RawExpect>,
     pub(in crate::scenario) checks: Given<Vec<Placed<RawCheck>>>,
+    pub(in crate::scenario) objectives: Given<RawObjectives>,
     pub(in crate::scenario) report: Given<RawReport>,
 }
 
@@ -122,6 +124,25 @@ pub(in crate::scenario) struct RawComparisons {
 pub(in crate::scenario) struct RawThresholds {
     pub(in crate::scenario) warn_if: Given<Filled<Condition>>,
     pub(in crate::scenario) error_if: Given<Filled<Condition>>,
+}
+
+#[derive(Debug, Default)]
+pub(in crate::scenario) struct RawObjectives {
+    pub(in crate::scenario) rto: Given<Filled<Duration>>,
+    pub(in crate::scenario) rpo: Given<RawRpo>,
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawRpo {
+    pub(in crate::scenario) target: Given<Filled<Duration>>,
+    pub(in crate::scenario) zone: Given<Filled<TimeZone>>,
+    pub(in crate::scenario) query: Given<RawNewest>,
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawNewest {
+    pub(in crate::scenario) database: Given<Filled<String>>,
+    pub(in crate::scenario) sql: Given<Filled<String>>,
 }
 
 #[derive(Debug, Default)]

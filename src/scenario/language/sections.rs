@@ -1,6 +1,7 @@
 //! One function for each section: which keys it has, of which kind, and what they mean.
 
 use super::checks::CHECK;
+use super::objectives::objectives;
 use super::raw::{
     RawBackup, RawDecrypt, RawExpect, RawPostgres, RawReport, RawRestore, RawSandbox, RawScenario,
 };
@@ -43,6 +44,13 @@ pub(super) fn scenario(keys: &mut Keys<'_, '_>) -> RawScenario {
         restore: keys.optional("restore", Section(restore), "{}", "", "what is restored"),
         expect: keys.optional("expect", Section(expect), "{}", "", "what must come of it"),
         checks: keys.optional("checks", ListOf(CHECK), "[]", "", "what must be true afterwards"),
+        objectives: keys.optional(
+            "objectives",
+            Section(objectives),
+            "{}",
+            "",
+            "how long recovery may take, and how old the newest data may be",
+        ),
         report: keys.optional(
             "report",
             Section(report),

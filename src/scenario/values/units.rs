@@ -92,6 +92,22 @@ pub(in crate::scenario) fn age() -> Leaf<Duration> {
     })
 }
 
+/// A duration of the command line.
+///
+/// # Errors
+///
+/// In words that go on after the text.
+pub fn duration_of(text: &str) -> Result<Duration, String> {
+    let fault = match parse_duration(text) {
+        Ok(duration) if duration.is_zero() => {
+            Fault::new("is no time at all", "it is longer than zero")
+        }
+        Ok(duration) => return Ok(duration),
+        Err(fault) => fault,
+    };
+    Err(format!("it {}; {}", fault.predicate, fault.help.unwrap_or_default()))
+}
+
 fn parse_duration(text: &str) -> Result<Duration, Fault> {
     let help = "a number and a unit (ms, s, m, h, d, w), also several: 90m, 24h, 2h 30m, 7d";
     let wrong = || Fault::new("is no duration", help);
