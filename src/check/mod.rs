@@ -1,5 +1,6 @@
 //! How each kind of check judges what was observed. Asks nothing itself.
 
+pub(crate) mod cluster;
 mod judge;
 
 pub use judge::{Judged, judge_count, judge_value};

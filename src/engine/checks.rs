@@ -5,6 +5,7 @@ mod query;
 use std::time::Instant;
 
 use super::cluster::{Cluster, random_role};
+use super::roles::Roles;
 use crate::ephemeral::EphemeralError;
 use crate::event::{EventSender, RunEvent};
 use crate::outcome::{CheckOutcome, CheckReport, DatabaseOutcome, DatabaseReport};
@@ -15,6 +16,7 @@ use crate::scenario::{Check, CheckKind, Question};
 pub(super) struct Checked<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) databases: &'a [DatabaseReport],
+    pub(super) roles: &'a Roles,
 }
 
 /// What came of a check, of one database or of the cluster.
@@ -46,6 +48,10 @@ pub(super) async fn run(
             }
             CheckKind::NoRows(question) => {
                 vec![ask(checked, &mut readers, check, question, None).await?]
+            }
+            CheckKind::Roles => {
+                let (outcome, observed) = checked.roles.outcome();
+                vec![Answered { database: None, outcome, observed, started: Instant::now() }]
             }
         };
         for answer in answers {

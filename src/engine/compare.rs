@@ -1,5 +1,6 @@
 //! What came out against what the dump's table of contents says went in.
 
+pub(super) mod properties;
 mod rows;
 
 use std::borrow::Cow;
@@ -110,7 +111,7 @@ fn flat(name: &str) -> String {
     name.replace(['\n', '\r'], " ")
 }
 
-fn listed(code: FindingCode, message: &str, names: &[String]) -> Finding {
+pub(super) fn listed(code: FindingCode, message: &str, names: &[String]) -> Finding {
     let shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     let rest = names.len().saturating_sub(NAMED);
     let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };

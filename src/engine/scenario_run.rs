@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::checks;
 use super::cluster::Cluster;
 use super::limits::{self, Bounds};
+use super::roles::Roles;
 use super::watch::Watch;
 use crate::backup::BackupInventory;
 use crate::ephemeral::{EphemeralError, Pressure, Sandbox, Selected};
@@ -108,6 +109,8 @@ struct ScenarioRun<'a> {
     restored: Vec<Sealed>,
     /// Roles and settings of the cluster before its first database was restored.
     baseline: Option<Baseline>,
+    /// Roles and tablespaces of the cluster after its last database was restored.
+    roles: Roles,
     /// Entries of the tables of contents that nobody looked up, by kind.
     not_compared: BTreeMap<String, u64>,
     report: ScenarioReport,
@@ -138,6 +141,7 @@ impl<'a> ScenarioRun<'a> {
             has_refused: false,
             restored: Vec::new(),
             baseline: None,
+            roles: Roles::None,
             not_compared: BTreeMap::new(),
             report: ScenarioReport {
                 file: scenario.file.as_ref().map(ToString::to_string),
@@ -242,7 +246,11 @@ impl<'a> ScenarioRun<'a> {
         self.enter_phase("checks");
         let before = self.pressure().await;
         let checked = checks::run(
-            &checks::Checked { cluster: &cluster, databases: &self.report.databases },
+            &checks::Checked {
+                cluster: &cluster,
+                databases: &self.report.databases,
+                roles: &self.roles,
+            },
             &self.scenario.checks,
             self.events,
             // Directly: a limit that ends the work loses none that has been asked.

@@ -22,6 +22,11 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             meaning: "no row comes, although the tables that are read hold rows",
             section: no_rows,
         },
+        Tag {
+            name: "roles",
+            meaning: "roles, memberships and tablespaces are as the backup's globals say",
+            section: roles,
+        },
     ],
 };
 
@@ -30,6 +35,11 @@ fn no_rows(keys: &mut Keys<'_, '_>) -> RawCheck {
         name: keys.required("name", name(), "no negative stock", UNIQUE),
         kind: RawCheckKind::NoRows(question(keys, "select 1 from items where stock < 0")),
     }
+}
+
+fn roles(keys: &mut Keys<'_, '_>) -> RawCheck {
+    let name = keys.required("name", name(), "roles are there", UNIQUE);
+    RawCheck { name, kind: RawCheckKind::Roles }
 }
 
 fn question(keys: &mut Keys<'_, '_>, example: &'static str) -> RawQuestion {

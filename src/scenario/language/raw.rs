@@ -89,6 +89,7 @@ pub(in crate::scenario) struct RawCheck {
 pub(in crate::scenario) enum RawCheckKind {
     Query(RawQuestion, RawComparisons),
     NoRows(RawQuestion),
+    Roles,
 }
 
 #[derive(Debug)]

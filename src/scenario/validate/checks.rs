@@ -38,8 +38,9 @@ pub(super) fn checks(
                 }
             }
         }
-        let (RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question)) = &check.value.kind;
-        if let Some(database) = &question.database {
+        if let RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question) = &check.value.kind
+            && let Some(database) = &question.database
+        {
             refuse_left_out(restore, database, problems);
         }
         checks.extend(one_check(file, &check.value, problems));
@@ -52,6 +53,7 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
         RawCheckKind::NoRows(asked) => {
             (question(asked).map(CheckKind::NoRows), raw.name.as_ref()?.span)
         }
+        RawCheckKind::Roles => (Some(CheckKind::Roles), raw.name.as_ref()?.span),
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(comparisons, problems)?;
             (question(asked).map(|question| CheckKind::Query(question, comparison)), span)
