@@ -80,6 +80,13 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             "Look at the other findings of this database first: they may explain it.",
             "Look for triggers, rules and functions in the dump that write while it is restored.",
         ],
+        Code::DatabaseDiffers
+        | Code::RoleDiffers
+        | Code::MembershipDiffers
+        | Code::TablespaceDiffers => &[
+            "Look at the other findings first: one of them may explain it.",
+            "Look in the dumps for functions, DO blocks and event triggers that change roles, databases or tablespaces: a real restore would do the same.",
+        ],
         Code::CheckFailed => {
             &["Run the query on the source: is the data wrong there too, or is the expectation?"]
         }

@@ -13,6 +13,7 @@ pub(super) use self::newest::newest;
 use self::query::Wanted;
 use self::targets::Target;
 use super::cluster::{Cluster, random_role};
+use super::roles::Roles;
 use crate::ephemeral::EphemeralError;
 use crate::event::{EventSender, RunEvent};
 use crate::finding::{Finding, FindingCode};
@@ -28,6 +29,7 @@ pub(super) struct Checked<'a> {
     pub(super) restore: Option<&'a RestoreChoice>,
     /// What ages are measured from.
     pub(super) now: Timestamp,
+    pub(super) roles: &'a Roles,
 }
 
 /// What came of a check, of one database or of the cluster.
@@ -65,6 +67,10 @@ pub(super) async fn run(
                 ask(checked, &mut readers, check, question, wanted, notes).await?
             }
             CheckKind::Rows(asked) => rows::judge(checked, asked),
+            CheckKind::Roles => {
+                let (outcome, observed) = checked.roles.outcome();
+                vec![Answered { database: None, outcome, observed, started: Instant::now() }]
+            }
         };
         for answer in answers {
             let report = CheckReport {

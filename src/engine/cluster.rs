@@ -89,6 +89,11 @@ impl Cluster {
         })
     }
 
+    /// The role of our own sessions.
+    pub(super) fn superuser(&self) -> &str {
+        &self.superuser
+    }
+
     pub(super) fn sandbox(&self) -> &dyn Sandbox {
         &*self.sandbox
     }

@@ -2,6 +2,7 @@
 
 mod content;
 mod large_objects;
+pub(super) mod properties;
 mod redump;
 mod rows;
 mod values;
@@ -211,7 +212,7 @@ fn some_of(names: &[String]) -> String {
     format!("{shown}{more}")
 }
 
-fn listed(code: FindingCode, message: &str, names: &[String]) -> Finding {
+pub(super) fn listed(code: FindingCode, message: &str, names: &[String]) -> Finding {
     let mut finding = Finding::new(code, format!("{message}: {}", some_of(names)));
     finding.object = names.first().cloned();
     finding.count = names.len() as u64;

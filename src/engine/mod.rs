@@ -14,6 +14,7 @@ mod preflight;
 mod programs;
 mod read;
 mod restore;
+mod roles;
 pub mod sample;
 mod scenario_run;
 mod watch;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::checks;
 use super::cluster::Cluster;
 use super::limits::{self, Bounds};
+use super::roles::Roles;
 use super::watch::Watch;
 use crate::backup::BackupInventory;
 use crate::check::NewestData;
@@ -118,6 +119,8 @@ struct ScenarioRun<'a> {
     restored: Vec<Sealed>,
     /// Roles and settings of the cluster before its first database was restored.
     baseline: Option<Baseline>,
+    /// Roles and tablespaces of the cluster after its last database was restored.
+    roles: Roles,
     report: ScenarioReport,
 }
 
@@ -149,6 +152,7 @@ impl<'a> ScenarioRun<'a> {
             has_refused: false,
             restored: Vec::new(),
             baseline: None,
+            roles: Roles::None,
             report: ScenarioReport {
                 file: scenario.file.as_ref().map(ToString::to_string),
                 expected: scenario.expect.to_string(),
@@ -263,6 +267,7 @@ impl<'a> ScenarioRun<'a> {
                 databases: &self.report.databases,
                 restore: self.scenario.restore.as_ref(),
                 now: self.now,
+                roles: &self.roles,
             },
             &self.scenario.checks,
             self.events,

@@ -4,6 +4,7 @@
 
 pub(crate) mod catalog;
 pub(crate) mod check_session;
+pub(crate) mod cluster_objects;
 pub(crate) mod content;
 pub(crate) mod integrity;
 mod log;

@@ -30,6 +30,8 @@ pub enum CheckKind {
     NoRows(Question, Thresholds),
     /// Tables have the rows of the dump.
     Rows(RowsCheck),
+    /// Roles, memberships and tablespaces are as globals say.
+    Roles,
 }
 
 /// Whose rows are compared with the dump's.
@@ -114,6 +116,7 @@ impl CheckKind {
             Self::Query(..) => "query",
             Self::NoRows(..) => "no_rows",
             Self::Rows(_) => "rows",
+            Self::Roles => "roles",
         }
     }
 }
@@ -164,6 +167,7 @@ impl Check {
                 Some(&question.databases)
             }
             CheckKind::Rows(rows) => Some(&rows.databases),
+            CheckKind::Roles => None,
         }
     }
 
@@ -173,7 +177,7 @@ impl Check {
             CheckKind::NoRows(question, thresholds) => {
                 thresholds.has_secret() || question.sql.is_secret()
             }
-            CheckKind::Rows(_) => false,
+            CheckKind::Rows(_) | CheckKind::Roles => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -193,6 +197,7 @@ impl Check {
             CheckKind::Rows(rows) => {
                 format!("the rows of the dump, content {}", rows.content.as_str())
             }
+            CheckKind::Roles => "roles and tablespaces as globals say".to_owned(),
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),
                 Comparison::AtLeast(value) => format!(">= {}", text(value)),

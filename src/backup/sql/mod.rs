@@ -47,6 +47,7 @@ pub(crate) use plain_frame::Behind;
 pub(crate) use plain_header::PlainFlavour;
 pub(crate) use sections::{Section, Sections, inspect_sections};
 pub(crate) use shape::{TableShape, table_shape};
+pub(crate) use statement::cluster;
 pub use statement::{CollationOptions, CollationsNeeded};
 pub(crate) use statement::{rewrite_tablespace_location, roles_named_in};
 pub(crate) use whole::Construct;

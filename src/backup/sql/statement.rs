@@ -3,6 +3,7 @@
 //! Only the forms that `pg_dump`, `pg_dumpall` and like tools write are understood; anything else
 //! is [`StatementKind::Other`] and names no roles.
 
+pub(crate) mod cluster;
 mod collations;
 mod reader;
 mod roles;

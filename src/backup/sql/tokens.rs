@@ -77,6 +77,31 @@ impl Token<'_> {
         let to = self.text.len().checked_sub(1)?;
         Some(decode(self.text.get(from..to)?, encoding).replace("''", "'"))
     }
+
+    /// The value of a string literal as `pg_dump` and `pg_dumpall` write it: in quotes, and with
+    /// backslashes doubled behind an `E`.
+    pub(super) fn literal(&self, encoding: &str) -> Option<String> {
+        let value = self.value(encoding)?;
+        match self.text.first() {
+            Some(b'\'') => Some(value),
+            Some(b'e' | b'E') => {
+                let mut plain = String::with_capacity(value.len());
+                let mut characters = value.chars();
+                while let Some(character) = characters.next() {
+                    if character != '\\' {
+                        plain.push(character);
+                        continue;
+                    }
+                    match characters.next()? {
+                        escaped @ ('\\' | '\'') => plain.push(escaped),
+                        _ => return None,
+                    }
+                }
+                Some(plain)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Looking an encoding up is dear, and nearly all names are ASCII.

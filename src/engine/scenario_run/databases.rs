@@ -7,13 +7,14 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::ScenarioRun;
-use crate::backup::{self, BackupInventory, DumpChunk};
+use crate::backup::{self, BackupInventory, DumpChunk, Globals};
 use crate::engine::cluster::Cluster;
 use crate::engine::restore::{Dumps, Restore, Stop};
+use crate::engine::roles::{self, Roles};
 use crate::engine::{compare, globals, restore};
 use crate::ephemeral::{EphemeralError, Pressure};
 use crate::event::RunEvent;
-use crate::finding::{Finding, FindingCode};
+use crate::finding::{Finding, FindingClass, FindingCode};
 use crate::outcome::{DatabaseOutcome, DatabaseProgress, judge_database};
 use crate::plan::RestorePlan;
 use crate::scenario::OnError;
@@ -37,9 +38,14 @@ impl ScenarioRun<'_> {
             bootstrap,
             jobs: self.options.jobs,
         };
+        let mut are_roles_restored = false;
         if let Some(globals) = &inventory.globals {
             match globals::restore(&mut restore, globals).await {
-                Ok(findings) => findings.into_iter().for_each(|finding| self.find(finding)),
+                Ok(findings) => {
+                    are_roles_restored =
+                        findings.iter().all(|found| found.class == FindingClass::Notice);
+                    findings.into_iter().for_each(|finding| self.find(finding));
+                }
                 Err(Stop::Ephemeral(error)) => return Err(error),
                 Err(Stop::Reading(error)) => self.changed(&error),
             }
@@ -63,7 +69,28 @@ impl ScenarioRun<'_> {
         if backup::has_changed(inventory) {
             self.changed(&std::io::Error::other("its size or time of change is another"));
         }
+        if let Some(globals) = inventory.globals.as_ref().filter(|_| restored.is_ok()) {
+            self.roles = Roles::NotRestored;
+            if are_roles_restored {
+                self.compare_roles(restore.cluster, globals, bootstrap).await?;
+            }
+        }
         restored
+    }
+
+    /// What dumps and globals have made of the cluster's roles together.
+    async fn compare_roles(
+        &mut self,
+        cluster: &Cluster,
+        globals: &Globals,
+        bootstrap: &str,
+    ) -> Result<(), EphemeralError> {
+        let compared = roles::compare(cluster, globals, bootstrap).await?;
+        compared.findings().into_iter().for_each(|finding| self.find(finding));
+        self.report.not_tested.extend(compared.not_tested.iter().cloned());
+        self.report.not_tested.extend(compared.left_open());
+        self.roles = Roles::Compared(compared);
+        Ok(())
     }
 
     fn changed(&mut self, error: &std::io::Error) {
@@ -244,6 +271,16 @@ impl ScenarioRun<'_> {
         let mode = self.scenario.content_of(&dump.name);
         let mut comparison = compare::compare(restore.cluster, &session, dump, mode).await?;
         let mut found = std::mem::take(&mut comparison.findings);
+        // What a failed statement leaves behind is no finding of its own.
+        if findings.iter().all(|finding| finding.class == FindingClass::Notice) {
+            match compare::properties::compare(&restore.cluster.admin, dump).await {
+                Ok(properties) => {
+                    found.extend(properties.finding);
+                    self.report.not_tested.extend(properties.not_tested);
+                }
+                Err(error) => return Err(restore.cluster.why_lost(&error).await),
+            }
+        }
         found.extend(restore::analyze(&session).await);
         for finding in &mut found {
             finding.database = Some(dump.name.clone());

@@ -46,6 +46,7 @@ impl ScenarioRun<'_> {
             databases: &self.report.databases,
             restore: self.scenario.restore.as_ref(),
             now: self.now,
+            roles: &self.roles,
         };
         self.newest = checks::newest(&checked, question).await?;
         Ok(())

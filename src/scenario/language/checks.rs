@@ -26,6 +26,11 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             section: no_rows,
         },
         Tag { name: "rows", meaning: "tables have the rows of the dump", section: rows },
+        Tag {
+            name: "roles",
+            meaning: "roles, memberships and tablespaces are as the backup's globals say",
+            section: roles,
+        },
     ],
 };
 
@@ -83,6 +88,11 @@ fn rows(keys: &mut Keys<'_, '_>) -> RawCheck {
             ),
         }),
     }
+}
+
+fn roles(keys: &mut Keys<'_, '_>) -> RawCheck {
+    let name = keys.required("name", name(), "roles are there", UNIQUE);
+    RawCheck { name, kind: RawCheckKind::Roles }
 }
 
 fn question(keys: &mut Keys<'_, '_>, example: &'static str) -> RawQuestion {

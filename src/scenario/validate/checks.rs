@@ -50,6 +50,7 @@ pub(super) fn checks(
                 question.each_database.as_ref()
             }
             RawCheckKind::Rows(rows) => rows.databases.as_ref(),
+            RawCheckKind::Roles => None,
         };
         if let Some(globs) = globs {
             targets(globs, restore, problems);
@@ -83,6 +84,7 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
             (question(asked).map(|question| CheckKind::NoRows(question, limits)), span?)
         }
         RawCheckKind::Rows(asked) => (Some(CheckKind::Rows(rows(asked))), raw.name.as_ref()?.span),
+        RawCheckKind::Roles => (Some(CheckKind::Roles), raw.name.as_ref()?.span),
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(comparisons, problems)?;
             (question(asked).map(|question| CheckKind::Query(question, comparison)), span)

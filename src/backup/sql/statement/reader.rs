@@ -103,6 +103,49 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A string literal's value.
+    pub(super) fn literal(&mut self) -> Option<String> {
+        let value = self.tokens.peek()?.literal(self.encoding)?;
+        self.tokens.next();
+        Some(value)
+    }
+
+    /// A number with its sign.
+    pub(super) fn number(&mut self) -> Option<i64> {
+        let is_negative = self.eat_byte(b'-');
+        let token = self.tokens.next_if(|token| token.kind == Kind::Other)?;
+        let number: i64 = std::str::from_utf8(token.text).ok()?.parse().ok()?;
+        Some(if is_negative { -number } else { number })
+    }
+
+    /// A value of `ALTER ROLE … SET`: a string, a word or a number, as the catalog keeps it.
+    pub(super) fn setting_value(&mut self) -> Option<String> {
+        let token = *self.tokens.peek()?;
+        match token.kind {
+            Kind::Text => self.literal(),
+            Kind::Word | Kind::Quoted => self.name(),
+            Kind::Other => {
+                let part = |token: &Token<'_>| {
+                    token.kind == Kind::Other
+                        && token
+                            .text
+                            .iter()
+                            .all(|byte| byte.is_ascii_digit() || b"+-.".contains(byte))
+                };
+                let mut number = String::new();
+                while let Some(token) = self.tokens.next_if(part) {
+                    number.push_str(&String::from_utf8_lossy(token.text));
+                }
+                (!number.is_empty()).then_some(number)
+            }
+        }
+    }
+
+    /// Passes over everything before the statement's `;`.
+    pub(super) fn skip_to_end(&mut self) {
+        while self.tokens.next_if(|token| !token.is_byte(b';')).is_some() {}
+    }
+
     pub(super) fn peek_text(&mut self) -> Option<String> {
         self.tokens.peek()?.value(self.encoding)
     }
