@@ -172,9 +172,9 @@ pub(crate) fn steps(code: FindingCode) -> Vec<String> {
             "Find what connects while it is restored: mostly a materialized view over a foreign table, or a function that uses dblink.",
             "Leave that database out with `restore.exclude`: without its network it cannot be tested.",
         ],
-        Code::ToolMissing => {
-            &["Name an image with PostgreSQL's client programs (psql, pg_restore, pg_dump) with --image."]
-        }
+        Code::ToolMissing => &[
+            "Name an image with PostgreSQL's client programs (psql, pg_restore, pg_dump) with --image.",
+        ],
         Code::ExtensionMissing => &[
             "Name an image that has the extension with --image (for example postgis/postgis:15-3.4).",
         ],

@@ -46,13 +46,13 @@ pub use inventory::{
     BackupFormat, BackupInventory, BackupShape, DatabaseDump, DumpFormat, Globals, PostgresVersion,
 };
 pub(crate) use pin::compare as compare_pin;
+pub(crate) use redump::{Again, read_again};
 pub use rows::Fingerprint;
 pub(crate) use rows::{Column, Form, RowReader, RowSummary, TextEncoding};
 pub use sidecar::{Said, Sidecar, read as read_sidecar};
 pub(crate) use sidecar::{failures_said, no_sidecar};
-pub(crate) use redump::{Again, read_again};
-pub(crate) use sql::{CopyTarget, TableShape, canonical, table_shape};
 pub use sql::{CollationOptions, CollationsNeeded};
+pub(crate) use sql::{CopyTarget, TableShape, canonical, table_shape};
 pub(crate) use statements::statements;
 pub(crate) use stream::{DumpChunk, has_changed, stream};
 pub use toc::{EntryData, TocEntry};

@@ -125,9 +125,7 @@ fn paired<'a>(
     let mut pairs = Vec::new();
     let mut left = Vec::new();
     for entry in wanted {
-        let is_same = |other: &&TocEntry| {
-            Pair { entry, other, written }.is_same()
-        };
+        let is_same = |other: &&TocEntry| Pair { entry, other, written }.is_same();
         match there.iter().position(is_same) {
             Some(at) => pairs.push(Paired::With(entry, there.swap_remove(at))),
             None => left.push(*entry),

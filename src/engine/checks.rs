@@ -1,6 +1,7 @@
 //! Runs a scenario's checks against the restored databases.
 
 mod query;
+mod structure;
 
 use std::time::Instant;
 
@@ -47,6 +48,7 @@ pub(super) async fn run(
             CheckKind::NoRows(question) => {
                 vec![ask(checked, &mut readers, check, question, None).await?]
             }
+            CheckKind::Structure(globs) => structure::answers(checked.databases, globs),
         };
         for answer in answers {
             let report = CheckReport {

@@ -103,7 +103,10 @@ fn rows_account(dump: &DatabaseDump, comparison: &mut Comparison) {
         .sum();
     comparison.account.failed_rows = failed.min(counted);
     comparison.account.restored += counted - failed.min(counted);
-    comparison.account.excluded("TABLE DATA: rows that the dump does not let be counted".to_owned(), all - counted);
+    comparison.account.excluded(
+        "TABLE DATA: rows that the dump does not let be counted".to_owned(),
+        all - counted,
+    );
     let contents = dump.entries.iter().filter(|entry| entry.kind == "BLOBS").count() as u64;
     comparison.account.excluded("BLOBS: what is in large objects".to_owned(), contents);
 }
@@ -115,7 +118,8 @@ fn entries(
     catalog: &BTreeSet<ObjectName>,
     comparison: &mut Comparison,
 ) {
-    let major = |version: &Option<PostgresVersion>| version.as_ref().and_then(PostgresVersion::major);
+    let major =
+        |version: &Option<PostgresVersion>| version.as_ref().and_then(PostgresVersion::major);
     let of_dump = [major(&dump.server_version), major(&dump.pg_dump_version)];
     let of_again = [major(&again.server_version), major(&again.pg_dump_version)];
     let is_alike = of_dump == of_again && of_dump.iter().all(Option::is_some);
@@ -133,7 +137,9 @@ fn entries(
         has_known_tags: of_dump[1].is_some_and(|major| major >= KNOWN_TAGS),
     });
     if written == Written::Otherwise && found.in_part > 0 {
-        let shown = |major: Option<u32>| major.map_or("another writer".to_owned(), |major| major.to_string());
+        let shown = |major: Option<u32>| {
+            major.map_or("another writer".to_owned(), |major| major.to_string())
+        };
         comparison.not_tested.push(format!(
             "{}: definitions of {} are written otherwise by PostgreSQL {} and {}, they were compared by name, owner and columns",
             dump.name,
@@ -152,11 +158,31 @@ fn report(found: Differences, comparison: &mut Comparison) {
         comparison.account.excluded(what, count);
     }
     for (code, names, noun, what) in [
-        (FindingCode::ObjectMissing, found.missing, "entry", "of the table of contents not in the catalog"),
+        (
+            FindingCode::ObjectMissing,
+            found.missing,
+            "entry",
+            "of the table of contents not in the catalog",
+        ),
         (FindingCode::OwnerDiffers, found.owners, "object", "with another owner than in the dump"),
-        (FindingCode::AclDiffers, found.privileges, "entry", "with other privileges than in the dump"),
-        (FindingCode::DefinitionDiffers, found.definitions, "object", "with another definition than in the dump"),
-        (FindingCode::ObjectUnexpected, found.unexpected, "object", "that the dump's table of contents does not list"),
+        (
+            FindingCode::AclDiffers,
+            found.privileges,
+            "entry",
+            "with other privileges than in the dump",
+        ),
+        (
+            FindingCode::DefinitionDiffers,
+            found.definitions,
+            "object",
+            "with another definition than in the dump",
+        ),
+        (
+            FindingCode::ObjectUnexpected,
+            found.unexpected,
+            "object",
+            "that the dump's table of contents does not list",
+        ),
     ] {
         if !names.is_empty() {
             let message = format!("{} {what}", counted(names.len(), noun));

@@ -73,8 +73,10 @@ async fn programs(
         };
         dumps.iter().copied().filter(needs).map(|dump| dump.name.as_str()).collect()
     };
-    let needed: Vec<&str> =
-        ["psql", "pg_restore", "pg_dump"].into_iter().filter(|name| !needed_by(name).is_empty()).collect();
+    let needed: Vec<&str> = ["psql", "pg_restore", "pg_dump"]
+        .into_iter()
+        .filter(|name| !needed_by(name).is_empty())
+        .collect();
     let mut argv =
         vec!["sh".to_owned(), "-c".to_owned(), ASK_PROGRAMS.to_owned(), "ask".to_owned()];
     argv.extend(needed.iter().map(|name| cluster.program(name)));

@@ -6,9 +6,9 @@ mod verdict;
 
 pub use expectation::ExpectedVerdict;
 pub use run_report::{
-    BackupFacts, CheckReport, CleanupFacts, DatabaseReport, DiskFacts, EngineFacts, EntryAccount, IsolationFacts,
-    LimitFacts, ObjectiveReport, Objectives, PhaseReport, REPORT_SCHEMA, RunFacts, RunReport,
-    ScenarioReport, SourcePlace, check_failure,
+    BackupFacts, CheckReport, CleanupFacts, DatabaseReport, DiskFacts, EngineFacts, EntryAccount,
+    IsolationFacts, LimitFacts, ObjectiveReport, Objectives, PhaseReport, REPORT_SCHEMA, RunFacts,
+    RunReport, ScenarioReport, SourcePlace, check_failure,
 };
 pub use verdict::{
     CheckOutcome, DatabaseOutcome, DatabaseProgress, Evidence, ExitCode, Expectation, Judgement,

@@ -219,8 +219,7 @@ fn not_tested(plan: &mut RestorePlan, scenario: &Scenario, inventory: &BackupInv
     let taken = plan.databases.iter().map(|&index| &inventory.databases[index]);
     plan.not_tested.extend(left_open(taken, inventory.globals.as_ref()));
     plan.not_tested.push(
-        "values in rows (their number is compared), values of sequences, contents of large objects, \
-         owners: restored without error, not compared"
+        "values in rows (their number is compared), contents of large objects: restored without error, not compared"
             .to_owned(),
     );
     if inventory.needs_major().is_none() && scenario.postgres.major.is_none() {

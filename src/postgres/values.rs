@@ -41,8 +41,7 @@ pub(crate) async fn sequences(
     wanted: impl Fn(&Name) -> bool,
 ) -> Result<BTreeMap<Name, SequenceValue>, SessionError> {
     let known = session.query(&format!("{NAMES}'S'"), &[]).await?;
-    let names: Vec<Name> =
-        known.iter().map(name).filter(|name| wanted(name)).collect();
+    let names: Vec<Name> = known.iter().map(name).filter(|name| wanted(name)).collect();
     let mut values = BTreeMap::new();
     // One round trip for many sequences.
     for group in names.chunks(100) {

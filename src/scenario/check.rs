@@ -24,6 +24,8 @@ pub enum CheckKind {
     Query(Question, Comparison),
     /// The statement returns no row although its tables hold rows.
     NoRows(Question),
+    /// Everything that the tables of contents of these databases list is there as they say: globs.
+    Structure(Vec<String>),
 }
 
 /// What a database is asked.
@@ -41,6 +43,7 @@ impl CheckKind {
         match self {
             Self::Query(..) => "query",
             Self::NoRows(_) => "no_rows",
+            Self::Structure(_) => "structure",
         }
     }
 }
@@ -80,6 +83,7 @@ impl Check {
     pub fn database(&self) -> Option<&str> {
         match &self.kind {
             CheckKind::Query(question, _) | CheckKind::NoRows(question) => Some(&question.database),
+            CheckKind::Structure(_) => None,
         }
     }
 
@@ -87,6 +91,7 @@ impl Check {
     pub fn hides_observed(&self) -> bool {
         match &self.kind {
             CheckKind::NoRows(question) => question.sql.is_secret(),
+            CheckKind::Structure(_) => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -98,6 +103,7 @@ impl Check {
         let text = |value: &Filled<String>| value.shown(Clone::clone);
         match &self.kind {
             CheckKind::NoRows(_) => "no row, from tables that hold rows".to_owned(),
+            CheckKind::Structure(_) => "every entry of the table of contents as it says".to_owned(),
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),
                 Comparison::AtLeast(value) => format!(">= {}", text(value)),

@@ -55,8 +55,12 @@ impl Entries {
     /// A statement below the comment of an entry: a part of its definition. One that is too long to be
     /// known leaves the entry without any.
     pub(super) fn statement(&mut self, text: &[u8], complete: bool, encoding: &str) {
-        let Some(at) = self.current.filter(|at| self.named && self.cut != Some(*at)) else { return };
-        let Some(entry) = self.list.get_mut(at).filter(|entry| is_defined(&entry.kind)) else { return };
+        let Some(at) = self.current.filter(|at| self.named && self.cut != Some(*at)) else {
+            return;
+        };
+        let Some(entry) = self.list.get_mut(at).filter(|entry| is_defined(&entry.kind)) else {
+            return;
+        };
         if complete && self.kept + text.len() <= DEFINITIONS {
             self.kept += text.len() + 1;
             entry.definition.push_str(&decode(text, encoding));
@@ -212,7 +216,10 @@ impl Entries {
 
 /// Whether an entry's statements make an object, and are no data.
 fn is_defined(kind: &str) -> bool {
-    !matches!(kind, "TABLE DATA" | "BLOBS" | "BLOB" | "BLOB METADATA" | "DATABASE" | "DATABASE PROPERTIES")
+    !matches!(
+        kind,
+        "TABLE DATA" | "BLOBS" | "BLOB" | "BLOB METADATA" | "DATABASE" | "DATABASE PROPERTIES"
+    )
 }
 
 /// A table, or the rows of one, that is there more than once.

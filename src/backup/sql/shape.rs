@@ -76,13 +76,16 @@ impl TableShape {
         let ends_type = |index: usize| {
             let token = rest.get(index)?;
             // `timestamp with time zone`
-            let is_zone = token.is("with") && rest.get(index + 1).is_some_and(|next| next.is("time"));
+            let is_zone =
+                token.is("with") && rest.get(index + 1).is_some_and(|next| next.is("time"));
             Some(token.is_any(&words) && !is_zone)
         };
-        let end = (0..rest.len()).find(|&index| ends_type(index) == Some(true)).unwrap_or(rest.len());
+        let end =
+            (0..rest.len()).find(|&index| ends_type(index) == Some(true)).unwrap_or(rest.len());
         let (of_type, more) = rest.split_at(end);
         let text = |tokens: &[Token<'_>]| tokens.iter().map(of_token).collect::<Vec<_>>().join(" ");
-        let is_null_word = |pair: &[Token<'_>]| matches!(pair, [a, b] if a.is("not") && b.is("null"));
+        let is_null_word =
+            |pair: &[Token<'_>]| matches!(pair, [a, b] if a.is("not") && b.is("null"));
         let default = more.iter().position(|token| token.is_any(&["default", "generated"]));
         self.columns.push(ColumnShape {
             name,

@@ -45,7 +45,11 @@ impl Pair<'_> {
                     &mut found.definitions
                 };
                 let parts = parts.join("; ");
-                list.push(if parts.is_empty() { name.clone() } else { format!("{name} ({parts})") });
+                list.push(if parts.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{name} ({parts})")
+                });
                 is_sound = false;
             }
         }
@@ -62,7 +66,8 @@ impl Pair<'_> {
 
     /// The owner that should be, and the one that is. What hangs on an object names the object's.
     fn owner(&self) -> Option<(&str, &str)> {
-        if matches!(self.entry.kind.as_str(), "ACL" | "DEFAULT ACL" | "COMMENT" | "SECURITY LABEL") {
+        if matches!(self.entry.kind.as_str(), "ACL" | "DEFAULT ACL" | "COMMENT" | "SECURITY LABEL")
+        {
             return None;
         }
         let (should, is) = (self.entry.owner.as_deref()?, self.other.owner.as_deref()?);
@@ -115,6 +120,13 @@ impl Pair<'_> {
             _ => parts::of_validity(entry, other),
         };
         let is_text = matches!(entry.kind.as_str(), "COMMENT" | "SECURITY LABEL");
-        if is_text || !parts.is_empty() { Likeness::Other(parts) } else { Likeness::InPart }
+        let has_other_text = is_text && said(entry) != said(other);
+        if has_other_text || !parts.is_empty() { Likeness::Other(parts) } else { Likeness::InPart }
     }
+}
+
+/// What a comment or a label says, without what it is said of.
+fn said(entry: &TocEntry) -> Option<String> {
+    let statement = canonical(entry).into_iter().next()?;
+    statement.split_once(" is '").map(|(_, said)| said.to_owned())
 }

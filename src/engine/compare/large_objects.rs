@@ -50,8 +50,11 @@ pub(super) async fn compare(
             privileges.push(name);
         }
     }
-    let is_bare = |oid: &&u32| found.get(oid).is_some_and(|object: &LargeObject| !object.has_comment);
-    missing.extend(wanted.comments.iter().filter(is_bare).map(|oid| format!("COMMENT LARGE OBJECT {oid}")));
+    let is_bare =
+        |oid: &&u32| found.get(oid).is_some_and(|object: &LargeObject| !object.has_comment);
+    missing.extend(
+        wanted.comments.iter().filter(is_bare).map(|oid| format!("COMMENT LARGE OBJECT {oid}")),
+    );
     let failed: BTreeSet<&String> = missing.iter().chain(&owners).chain(&privileges).collect();
     let total = wanted.owners.len() as u64 + wanted.entries;
     comparison.account.restored += total.saturating_sub(failed.len() as u64);
@@ -76,7 +79,9 @@ fn wanted(entries: &[TocEntry]) -> Wanted {
         let oids: Vec<u32> = match entry.kind.as_str() {
             "BLOB" => entry.tag.parse().into_iter().collect(),
             // Since PostgreSQL 17 one entry stands for many large objects, an OID a line.
-            "BLOB METADATA" => entry.definition.lines().filter_map(|oid| oid.parse().ok()).collect(),
+            "BLOB METADATA" => {
+                entry.definition.lines().filter_map(|oid| oid.parse().ok()).collect()
+            }
             _ => continue,
         };
         wanted.owners.extend(oids.iter().map(|oid| (*oid, entry.owner.clone())));
@@ -125,9 +130,9 @@ fn granted(entry: &TocEntry) -> Vec<(u32, Privileges)> {
             continue;
         }
         let privileges = if privileges == "all" { "select , update" } else { privileges };
-        let each = privileges.split(" , ").map(|privilege| {
-            (grantee.to_owned(), privilege.to_ascii_uppercase(), is_grantable)
-        });
+        let each = privileges
+            .split(" , ")
+            .map(|privilege| (grantee.to_owned(), privilege.to_ascii_uppercase(), is_grantable));
         found.push((oid, each.collect()));
     }
     found
@@ -155,8 +160,20 @@ mod tests {
         let wanted = wanted(&[
             entry("BLOB METADATA", "7..9", "7\n9\n", 1, &[]),
             entry("BLOB", "12", "SELECT pg_catalog.lo_create('12');", 2, &[]),
-            entry("ACL", "LARGE OBJECTS 7..9", "GRANT SELECT ON LARGE OBJECT 7 TO \"A b\" WITH GRANT OPTION;\n", 3, &[1]),
-            entry("ACL", "LARGE OBJECT 12", "REVOKE ALL ON LARGE OBJECT 12 FROM o;\nGRANT SELECT ON LARGE OBJECT 12 TO o;\nGRANT ALL ON LARGE OBJECT 12 TO PUBLIC;\n", 4, &[2]),
+            entry(
+                "ACL",
+                "LARGE OBJECTS 7..9",
+                "GRANT SELECT ON LARGE OBJECT 7 TO \"A b\" WITH GRANT OPTION;\n",
+                3,
+                &[1],
+            ),
+            entry(
+                "ACL",
+                "LARGE OBJECT 12",
+                "REVOKE ALL ON LARGE OBJECT 12 FROM o;\nGRANT SELECT ON LARGE OBJECT 12 TO o;\nGRANT ALL ON LARGE OBJECT 12 TO PUBLIC;\n",
+                4,
+                &[2],
+            ),
         ]);
         let read = [("A b".to_owned(), "SELECT".to_owned(), true)];
         assert_eq!(wanted.privileges[&7], read.clone().into());

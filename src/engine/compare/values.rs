@@ -24,7 +24,8 @@ pub(super) async fn compare(
         .map(|(schema, name)| format!("INDEX {schema}.{name}"))
         .collect();
     if !invalid.is_empty() {
-        let message = format!("{} that the server does not use", counted(invalid.len(), "index entry"));
+        let message =
+            format!("{} that the server does not use", counted(invalid.len(), "index entry"));
         comparison.findings.push(listed(FindingCode::DefinitionDiffers, &message, &invalid));
         comparison.account.failed(invalid);
     }
@@ -32,9 +33,10 @@ pub(super) async fn compare(
 }
 
 fn named<'a>(dump: &'a DatabaseDump, kind: &'a str) -> impl Iterator<Item = (Name, &'a TocEntry)> {
-    dump.entries.iter().filter(move |entry| entry.kind == kind).map(|entry| {
-        ((entry.schema.clone().unwrap_or_default(), entry.tag.clone()), entry)
-    })
+    dump.entries
+        .iter()
+        .filter(move |entry| entry.kind == kind)
+        .map(|entry| ((entry.schema.clone().unwrap_or_default(), entry.tag.clone()), entry))
 }
 
 async fn sequences(
@@ -122,7 +124,9 @@ async fn materialized_views(
     }
     let failed = |name: &str| format!("MATERIALIZED VIEW DATA {name}");
     comparison.account.failed(empty.iter().map(|name| failed(name)));
-    comparison.account.failed(missing.keys().map(|(schema, name)| failed(&format!("{schema}.{name}"))));
+    comparison
+        .account
+        .failed(missing.keys().map(|(schema, name)| failed(&format!("{schema}.{name}"))));
     if !empty.is_empty() {
         let message =
             format!("{} without the rows of its query", counted(empty.len(), "materialized view"));
@@ -137,7 +141,8 @@ mod tests {
 
     #[test]
     fn a_sequence_says_its_value_and_whether_it_was_given_out() {
-        let of = |arguments: &str| value_of(&format!("SELECT pg_catalog.setval({arguments});\n\n\n"));
+        let of =
+            |arguments: &str| value_of(&format!("SELECT pg_catalog.setval({arguments});\n\n\n"));
         assert_eq!(of("'shop.\"a, 1, true\"', 4000, true"), Some((4000, true)));
         assert_eq!(of("'s', -1, false"), Some((-1, false)));
         assert_eq!(of("'s', x, false"), None);

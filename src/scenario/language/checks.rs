@@ -3,7 +3,7 @@
 use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion};
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
-use crate::scenario::values::{age, name, number, operand, regex, text};
+use crate::scenario::values::{age, glob, name, number, operand, regex, text};
 
 /// The default of a comparison, in words.
 const ONE: &str = "exactly one of these";
@@ -22,6 +22,11 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             meaning: "no row comes, although the tables that are read hold rows",
             section: no_rows,
         },
+        Tag {
+            name: "structure",
+            meaning: "everything in the tables of contents is in the restored databases as they say",
+            section: structure,
+        },
     ],
 };
 
@@ -29,6 +34,19 @@ fn no_rows(keys: &mut Keys<'_, '_>) -> RawCheck {
     RawCheck {
         name: keys.required("name", name(), "no negative stock", UNIQUE),
         kind: RawCheckKind::NoRows(question(keys, "select 1 from items where stock < 0")),
+    }
+}
+
+fn structure(keys: &mut Keys<'_, '_>) -> RawCheck {
+    RawCheck {
+        name: keys.required("name", name(), "everything in the TOC is there", UNIQUE),
+        kind: RawCheckKind::Structure(keys.optional(
+            "databases",
+            ListOf(glob()),
+            "every database",
+            "[shop, 'tenant_*']",
+            "which databases; a glob that matches none that was restored fails",
+        )),
     }
 }
 

@@ -89,6 +89,7 @@ pub(in crate::scenario) struct RawCheck {
 pub(in crate::scenario) enum RawCheckKind {
     Query(RawQuestion, RawComparisons),
     NoRows(RawQuestion),
+    Structure(Given<Vec<Placed<Filled<String>>>>),
 }
 
 #[derive(Debug)]

@@ -38,8 +38,9 @@ pub(super) fn checks(
                 }
             }
         }
-        let (RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question)) = &check.value.kind;
-        if let Some(database) = &question.database {
+        if let RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question) = &check.value.kind
+            && let Some(database) = &question.database
+        {
             refuse_left_out(restore, database, problems);
         }
         checks.extend(one_check(file, &check.value, problems));
@@ -51,6 +52,13 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
     let (kind, span) = match &raw.kind {
         RawCheckKind::NoRows(asked) => {
             (question(asked).map(CheckKind::NoRows), raw.name.as_ref()?.span)
+        }
+        RawCheckKind::Structure(databases) => {
+            let globs = databases.as_ref().map_or_else(
+                || vec!["*".to_owned()],
+                |globs| globs.value.iter().map(|glob| glob.value.expose().clone()).collect(),
+            );
+            (Some(CheckKind::Structure(globs)), raw.name.as_ref()?.span)
         }
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(comparisons, problems)?;
