@@ -3,6 +3,7 @@
 mod newest;
 mod query;
 mod rows;
+mod structure;
 mod targets;
 
 use std::time::Instant;
@@ -71,6 +72,7 @@ pub(super) async fn run(
                 let (outcome, observed) = checked.roles.outcome();
                 vec![Answered { database: None, outcome, observed, started: Instant::now() }]
             }
+            CheckKind::Structure(globs) => checked.each(globs, structure::of_database),
         };
         for answer in answers {
             let report = CheckReport {

@@ -30,6 +30,8 @@ pub enum CheckKind {
     NoRows(Question, Thresholds),
     /// Tables have the rows of the dump.
     Rows(RowsCheck),
+    /// Everything that the tables of contents of these databases list is there as they say.
+    Structure(Databases),
     /// Roles, memberships and tablespaces are as globals say.
     Roles,
 }
@@ -116,6 +118,7 @@ impl CheckKind {
             Self::Query(..) => "query",
             Self::NoRows(..) => "no_rows",
             Self::Rows(_) => "rows",
+            Self::Structure(_) => "structure",
             Self::Roles => "roles",
         }
     }
@@ -167,6 +170,7 @@ impl Check {
                 Some(&question.databases)
             }
             CheckKind::Rows(rows) => Some(&rows.databases),
+            CheckKind::Structure(databases) => Some(databases),
             CheckKind::Roles => None,
         }
     }
@@ -177,7 +181,7 @@ impl Check {
             CheckKind::NoRows(question, thresholds) => {
                 thresholds.has_secret() || question.sql.is_secret()
             }
-            CheckKind::Rows(_) | CheckKind::Roles => false,
+            CheckKind::Rows(_) | CheckKind::Structure(_) | CheckKind::Roles => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -197,6 +201,7 @@ impl Check {
             CheckKind::Rows(rows) => {
                 format!("the rows of the dump, content {}", rows.content.as_str())
             }
+            CheckKind::Structure(_) => "every entry of the table of contents as it says".to_owned(),
             CheckKind::Roles => "roles and tablespaces as globals say".to_owned(),
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),

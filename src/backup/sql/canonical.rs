@@ -29,6 +29,8 @@ pub(crate) fn canonical(entry: &TocEntry) -> Vec<String> {
         .collect();
     if matches!(entry.kind.as_str(), "ACL" | "DEFAULT ACL") {
         found.sort();
+        // Who has granted is not compared: a single dump's roles are made up, and may do more.
+        found.dedup();
     }
     found
 }
@@ -41,7 +43,7 @@ fn is_aside(kind: &str, statement: &str) -> bool {
         words.windows(2).any(|pair| matches!(pair, [a, b] if a.is(first) && b.is(second)))
     };
     match words.first() {
-        Some(word) if word.is("set") => words.get(1).is_some_and(|name| !name.is("session")),
+        Some(word) if word.is_any(&["set", "reset"]) => true,
         Some(word) if word.is("alter") => {
             is_pair("owner", "to") && !is_pair("default", "privileges")
                 || matches!(kind, "TABLE" | "FOREIGN TABLE") && is_pair("attach", "partition")

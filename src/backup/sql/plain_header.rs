@@ -77,7 +77,11 @@ fn entry(text: &str) -> Option<TocEntry> {
         .find_map(|prefix| text.strip_prefix(prefix))
         .unwrap_or(text);
     let rest = rest.strip_prefix("Name: ")?;
-    let (rest, owner) = rest.rsplit_once("; Owner: ")?;
+    // The owner of what has none is an empty name, and the space before it is cut off above.
+    let (rest, owner) = match rest.strip_suffix("; Owner:") {
+        Some(rest) => (rest, ""),
+        None => rest.rsplit_once("; Owner: ")?,
+    };
     let (owner, tablespace) = match owner.rsplit_once("; Tablespace: ") {
         Some((owner, tablespace)) => (owner, Some(tablespace)),
         None => (owner, None),

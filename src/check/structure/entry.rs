@@ -120,6 +120,13 @@ impl Pair<'_> {
             _ => parts::of_validity(entry, other),
         };
         let is_text = matches!(entry.kind.as_str(), "COMMENT" | "SECURITY LABEL");
-        if is_text || !parts.is_empty() { Likeness::Other(parts) } else { Likeness::InPart }
+        let has_other_text = is_text && said(entry) != said(other);
+        if has_other_text || !parts.is_empty() { Likeness::Other(parts) } else { Likeness::InPart }
     }
+}
+
+/// What a comment or a label says, without what it is said of.
+fn said(entry: &TocEntry) -> Option<String> {
+    let statement = canonical(entry).into_iter().next()?;
+    statement.split_once(" is '").map(|(_, said)| said.to_owned())
 }

@@ -75,18 +75,22 @@ pub(super) fn key_of(entry: &TocEntry) -> Key {
 }
 
 /// The types in a function's tag without quotes: with `--quote-all-identifiers` all of them have some.
+/// Before PostgreSQL 14 a procedure's arguments were not called `IN`.
 pub(super) fn unquoted(kind: &str, tag: &str) -> String {
     match tag.split_once('(') {
         Some((name, types)) if matches!(kind, "FUNCTION" | "PROCEDURE" | "AGGREGATE") => {
             format!("{name}({}", types.replace('"', ""))
         }
+        Some(_) if tag.starts_with("PROCEDURE ") => tag.replace("(IN ", "(").replace(", IN ", ", "),
         _ => tag.to_owned(),
     }
 }
 
-/// `TABLE public.orders`
+/// `TABLE public.orders`; `ACL TABLE orders in public`, where the tag tells what it is of.
 pub(super) fn shown(entry: &TocEntry) -> String {
+    let is_of_another = matches!(entry.kind.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
     match entry.schema.as_deref() {
+        Some(schema) if is_of_another => format!("{} {} in {schema}", entry.kind, entry.tag),
         Some(schema) if !schema.is_empty() && !is_outside_schemas(&entry.kind) => {
             format!("{} {schema}.{}", entry.kind, entry.tag)
         }
@@ -153,7 +157,10 @@ pub(crate) fn is_written_quoted(entries: &[TocEntry]) -> bool {
         )
     }) {
         let name = entry.tag.split('(').next().unwrap_or_default();
-        if is_plain(name) && entry.definition.contains(&format!("\"{name}\"")) {
+        if !is_plain(name) {
+            continue;
+        }
+        if entry.definition.contains(&format!("\"{name}\"")) {
             quoted += 1;
         } else {
             bare += 1;

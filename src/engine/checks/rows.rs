@@ -1,8 +1,5 @@
 //! Rows as the dump has them: what the comparison after each restore has found out.
 
-use std::time::Instant;
-
-use super::targets::Target;
 use super::{Answered, Checked};
 use crate::finding::FindingCode;
 use crate::outcome::{CheckOutcome, ContentFacts, DatabaseOutcome, DatabaseReport};
@@ -11,25 +8,10 @@ use crate::text::{ByteCount, counted};
 
 /// One answer for each database that is meant, and one for what matches none.
 pub(super) fn judge(checked: &Checked<'_>, check: &RowsCheck) -> Vec<Answered> {
-    let started = Instant::now();
-    let targets = checked.targets(&check.databases);
-    let matched: Vec<&DatabaseReport> = targets
-        .iter()
-        .filter_map(|target| target.database.as_deref())
-        .filter_map(|name| checked.databases.iter().find(|one| one.name == name))
-        .collect();
-    let is_any = matched.iter().any(|database| database.tables_compared > 0);
-    let is_all_restored = matched.iter().all(|one| one.outcome == DatabaseOutcome::Restored);
-    let of_target = |target: Target| {
-        let report = matched.iter().find(|one| Some(&one.name) == target.database.as_ref());
-        let (outcome, observed) = match (report, target.standing) {
-            (Some(database), _) => of_database(database, !is_any && is_all_restored),
-            (None, Err(standing)) => standing,
-            (None, Ok(())) => return None,
-        };
-        Some(Answered { database: target.database, outcome, observed, started })
-    };
-    targets.into_iter().filter_map(of_target).collect()
+    let matched = || checked.databases.iter().filter(|one| check.databases.holds(&one.name));
+    let is_any = matched().any(|database| database.tables_compared > 0);
+    let is_all_restored = matched().all(|one| one.outcome == DatabaseOutcome::Restored);
+    checked.each(&check.databases, |one| of_database(one, !is_any && is_all_restored))
 }
 
 fn of_database(database: &DatabaseReport, is_nothing: bool) -> (CheckOutcome, String) {

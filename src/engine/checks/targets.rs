@@ -1,7 +1,9 @@
 //! Which databases a check looks at.
 
-use super::Checked;
-use crate::outcome::{CheckOutcome, DatabaseOutcome};
+use std::time::Instant;
+
+use super::{Answered, Checked};
+use crate::outcome::{CheckOutcome, DatabaseOutcome, DatabaseReport};
 use crate::scenario::Databases;
 
 /// What a check says where it cannot ask.
@@ -39,6 +41,25 @@ impl Checked<'_> {
             standing: self.standing(&one.name),
         }));
         targets
+    }
+
+    /// What is known of every database that is meant, and one answer for what is not there.
+    pub(super) fn each(
+        &self,
+        databases: &Databases,
+        of_database: impl Fn(&DatabaseReport) -> Standing,
+    ) -> Vec<Answered> {
+        let of_target = |Target { database, standing }| {
+            let started = Instant::now();
+            let report = self.databases.iter().find(|one| Some(&one.name) == database.as_ref());
+            let (outcome, observed) = match (report, standing) {
+                (Some(report), _) => of_database(report),
+                (None, Err(standing)) => standing,
+                (None, Ok(())) => return None,
+            };
+            Some(Answered { database, outcome, observed, started })
+        };
+        self.targets(databases).into_iter().filter_map(of_target).collect()
     }
 
     /// Whether a database can be asked; else what a check on it says.

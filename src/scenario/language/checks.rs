@@ -27,6 +27,11 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
         },
         Tag { name: "rows", meaning: "tables have the rows of the dump", section: rows },
         Tag {
+            name: "structure",
+            meaning: "everything in the tables of contents is in the restored databases as they say",
+            section: structure,
+        },
+        Tag {
             name: "roles",
             meaning: "roles, memberships and tablespaces are as the backup's globals say",
             section: roles,
@@ -93,6 +98,19 @@ fn rows(keys: &mut Keys<'_, '_>) -> RawCheck {
 fn roles(keys: &mut Keys<'_, '_>) -> RawCheck {
     let name = keys.required("name", name(), "roles are there", UNIQUE);
     RawCheck { name, kind: RawCheckKind::Roles }
+}
+
+fn structure(keys: &mut Keys<'_, '_>) -> RawCheck {
+    RawCheck {
+        name: keys.required("name", name(), "everything in the TOC is there", UNIQUE),
+        kind: RawCheckKind::Structure(keys.optional(
+            "databases",
+            ListOf(glob()),
+            "['*']",
+            "[shop, 'tenant_*']",
+            "the databases, as globs; each must match one that is restored",
+        )),
+    }
 }
 
 fn question(keys: &mut Keys<'_, '_>, example: &'static str) -> RawQuestion {

@@ -93,6 +93,7 @@ pub(in crate::scenario) enum RawCheckKind {
     Query(RawQuestion, RawComparisons),
     NoRows(RawQuestion, RawThresholds),
     Rows(RawRows),
+    Structure(Given<Vec<Placed<Filled<String>>>>),
     Roles,
 }
 

@@ -50,6 +50,7 @@ pub(super) fn checks(
                 question.each_database.as_ref()
             }
             RawCheckKind::Rows(rows) => rows.databases.as_ref(),
+            RawCheckKind::Structure(databases) => databases.as_ref(),
             RawCheckKind::Roles => None,
         };
         if let Some(globs) = globs {
@@ -84,6 +85,10 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
             (question(asked).map(|question| CheckKind::NoRows(question, limits)), span?)
         }
         RawCheckKind::Rows(asked) => (Some(CheckKind::Rows(rows(asked))), raw.name.as_ref()?.span),
+        RawCheckKind::Structure(databases) => {
+            let databases = databases.as_ref().map_or_else(Databases::all, each);
+            (Some(CheckKind::Structure(databases)), raw.name.as_ref()?.span)
+        }
         RawCheckKind::Roles => (Some(CheckKind::Roles), raw.name.as_ref()?.span),
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(comparisons, problems)?;
