@@ -2,6 +2,7 @@
 
 mod newest;
 mod query;
+mod sequences;
 mod targets;
 
 use std::time::Instant;
@@ -62,6 +63,9 @@ pub(super) async fn run(
             CheckKind::NoRows(question, thresholds) => {
                 let wanted = Wanted::Rows(thresholds);
                 ask(checked, &mut readers, check, question, wanted, notes).await?
+            }
+            CheckKind::Sequences(compared) => {
+                sequences::compare(checked, &mut readers, compared).await?
             }
         };
         for answer in answers {

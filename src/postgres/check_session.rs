@@ -170,7 +170,7 @@ async fn any_holds_rows(
 /// Does `work` in a transaction of its own, which changes nothing and is rolled back.
 ///
 /// Not cancel safe: the session stays in the transaction.
-async fn read_only<T>(
+pub(super) async fn read_only<T>(
     session: &Session,
     limit: Duration,
     work: impl Future<Output = Result<T, SessionError>>,

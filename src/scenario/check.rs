@@ -27,6 +27,8 @@ pub enum CheckKind {
     Query(Question, Comparison),
     /// The statement returns no row, or few enough, although its tables hold rows.
     NoRows(Question, Thresholds),
+    /// No sequence is behind the columns that it feeds.
+    Sequences(SequenceCheck),
 }
 
 /// What a database is asked.
@@ -36,6 +38,17 @@ pub struct Question {
     pub databases: Databases,
     /// One SQL statement that reads.
     pub sql: Filled<String>,
+    /// How long a statement may take; `None`: [`CHECK_LIMIT`].
+    pub time_limit: Option<Duration>,
+}
+
+/// Which sequences are compared with their columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SequenceCheck {
+    /// In which databases.
+    pub databases: Databases,
+    /// In which schemas, as globs.
+    pub schemas: Vec<String>,
     /// How long a statement may take; `None`: [`CHECK_LIMIT`].
     pub time_limit: Option<Duration>,
 }
@@ -96,6 +109,7 @@ impl CheckKind {
         match self {
             Self::Query(..) => "query",
             Self::NoRows(..) => "no_rows",
+            Self::Sequences(_) => "sequences",
         }
     }
 }
@@ -145,6 +159,7 @@ impl Check {
             CheckKind::Query(question, _) | CheckKind::NoRows(question, _) => {
                 Some(&question.databases)
             }
+            CheckKind::Sequences(check) => Some(&check.databases),
         }
     }
 
@@ -154,6 +169,7 @@ impl Check {
             CheckKind::NoRows(question, thresholds) => {
                 thresholds.has_secret() || question.sql.is_secret()
             }
+            CheckKind::Sequences(_) => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -170,6 +186,7 @@ impl Check {
             CheckKind::NoRows(_, thresholds) => {
                 format!("a number of rows {}, from tables that hold rows", thresholds.words())
             }
+            CheckKind::Sequences(_) => "no sequence behind its column".to_owned(),
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),
                 Comparison::AtLeast(value) => format!(">= {}", text(value)),

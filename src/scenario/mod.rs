@@ -26,7 +26,7 @@ mod values;
 
 use camino::Utf8PathBuf;
 
-pub use check::{CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question};
+pub use check::{CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question, SequenceCheck};
 pub use choice::{
     BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand, KeyChoice, Limits,
     OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice, SandboxChoice,

@@ -54,11 +54,13 @@ impl Asked<'_> {
         };
         // A function in C may not listen to the server's own clock.
         let Ok(answer) = tokio::time::timeout(self.limit + GRACE, asking).await else {
-            return Ok(Err(Judged::errored(self.too_late())));
+            return Ok(Err(Judged::errored(too_late(self.limit))));
         };
         match answer {
             Ok(answer) => Ok(Ok(answer)),
-            Err(SessionError::Server(refused)) => Ok(Err(self.refused(&refused))),
+            Err(SessionError::Server(error)) => {
+                Ok(Err(refused(&error, self.limit, |text| self.shown(text))))
+            }
             Err(error @ SessionError::Lost(_)) => Err(cluster.why_lost(&error).await),
         }
     }
@@ -92,24 +94,29 @@ impl Asked<'_> {
         Ok(Judged { observed: self.shown(judged.observed.clone()), ..judged })
     }
 
-    fn refused(&self, refused: &ServerError) -> Judged {
-        if refused.sqlstate == "57014" {
-            return Judged::errored(format!("{} (SQLSTATE 57014)", self.too_late()));
-        }
-        let text = crate::text::without_values(&refused.sqlstate, &refused.message);
-        let said = format!("{} (SQLSTATE {})", self.shown(text), refused.sqlstate);
-        if check_session::is_missing_object(refused) {
-            Judged::failed(said)
-        } else {
-            Judged::errored(said)
-        }
-    }
-
-    fn too_late(&self) -> String {
-        format!("no answer within {} (`time_limit`)", duration(self.limit))
-    }
-
     fn shown(&self, text: String) -> String {
         if self.hides { "[redacted]".to_owned() } else { text }
     }
+}
+
+/// What a check says that the server has refused; `shown` hides what must not be told.
+pub(super) fn refused(
+    error: &ServerError,
+    limit: Duration,
+    shown: impl FnOnce(String) -> String,
+) -> Judged {
+    if error.sqlstate == "57014" {
+        return Judged::errored(format!("{} (SQLSTATE 57014)", too_late(limit)));
+    }
+    let text = crate::text::without_values(&error.sqlstate, &error.message);
+    let said = format!("{} (SQLSTATE {})", shown(text), error.sqlstate);
+    if check_session::is_missing_object(error) {
+        Judged::failed(said)
+    } else {
+        Judged::errored(said)
+    }
+}
+
+fn too_late(limit: Duration) -> String {
+    format!("no answer within {} (`time_limit`)", duration(limit))
 }

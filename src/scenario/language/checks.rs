@@ -1,6 +1,8 @@
 //! Keys of checks.
 
-use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawThresholds};
+use super::raw::{
+    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawSequences, RawThresholds,
+};
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
 use crate::scenario::values::{age, condition, glob, name, number, operand, regex, text};
@@ -24,6 +26,11 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             meaning: "no row comes, although the tables that are read hold rows",
             section: no_rows,
         },
+        Tag {
+            name: "sequences",
+            meaning: "no sequence gives a value that its column has had",
+            section: sequences,
+        },
     ],
 };
 
@@ -41,6 +48,35 @@ fn no_rows(keys: &mut Keys<'_, '_>) -> RawCheck {
                 ],
             ),
         ),
+    }
+}
+
+fn sequences(keys: &mut Keys<'_, '_>) -> RawCheck {
+    RawCheck {
+        name: keys.required("name", name(), "sequences follow", UNIQUE),
+        kind: RawCheckKind::Sequences(RawSequences {
+            databases: keys.optional(
+                "databases",
+                ListOf(glob()),
+                "['*']",
+                "['app_*']",
+                "the databases to look at; every glob must match one of the backup",
+            ),
+            schemas: keys.optional(
+                "schemas",
+                ListOf(glob()),
+                "['*']",
+                "[public]",
+                "the schemas whose sequences are compared with the columns that they feed",
+            ),
+            time_limit: keys.optional(
+                "time_limit",
+                age().keeping_secrets(),
+                "5m",
+                "30s",
+                "how long one comparison may take",
+            ),
+        }),
     }
 }
 

@@ -92,6 +92,14 @@ pub(in crate::scenario) struct RawCheck {
 pub(in crate::scenario) enum RawCheckKind {
     Query(RawQuestion, RawComparisons),
     NoRows(RawQuestion, RawThresholds),
+    Sequences(RawSequences),
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawSequences {
+    pub(in crate::scenario) databases: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) schemas: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) time_limit: Given<Filled<Duration>>,
 }
 
 #[derive(Debug)]

@@ -14,7 +14,9 @@ use crate::scenario::language::{
 };
 use crate::scenario::problem::Problems;
 use crate::scenario::span::{Span, line_column, line_of};
-use crate::scenario::{Check, CheckKind, Comparison, Condition, Databases, Question, Thresholds};
+use crate::scenario::{
+    Check, CheckKind, Comparison, Condition, Databases, Question, SequenceCheck, Thresholds,
+};
 
 pub(super) fn checks(
     file: &Utf8Path,
@@ -40,12 +42,16 @@ pub(super) fn checks(
                 }
             }
         }
-        let (RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question, _)) =
-            &check.value.kind;
-        if let Some(database) = &question.database {
+        let (one, several) = match &check.value.kind {
+            RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question, _) => {
+                (question.database.as_ref(), question.each_database.as_ref())
+            }
+            RawCheckKind::Sequences(sequences) => (None, sequences.databases.as_ref()),
+        };
+        if let Some(database) = one {
             refuse_left_out(restore, database, problems);
         }
-        if let Some(globs) = &question.each_database {
+        if let Some(globs) = several {
             targets(globs, restore, problems);
         }
         checks.extend(one_check(file, &check.value, problems));
@@ -76,6 +82,14 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
                 .unwrap_or_else(|| (Thresholds::no_row(), raw.name.as_ref().map(|it| it.span)));
             (question(asked).map(|question| CheckKind::NoRows(question, limits)), span?)
         }
+        RawCheckKind::Sequences(raw_sequences) => {
+            let sequences = CheckKind::Sequences(SequenceCheck {
+                databases: Databases::Each(globs_or_all(raw_sequences.databases.as_ref())),
+                schemas: globs_or_all(raw_sequences.schemas.as_ref()),
+                time_limit: value(raw_sequences.time_limit.as_ref()),
+            });
+            (Some(sequences), raw.name.as_ref()?.span)
+        }
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(comparisons, problems)?;
             (question(asked).map(|question| CheckKind::Query(question, comparison)), span)
@@ -88,13 +102,20 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
     })
 }
 
-fn question(raw: &RawQuestion) -> Option<Question> {
-    let each = |globs: &Placed<Vec<Placed<Filled<String>>>>| {
-        Databases::Each(globs.value.iter().map(|glob| glob.value.expose().clone()).collect())
+fn globs_or_all(globs: Option<&Placed<Vec<Placed<Filled<String>>>>>) -> Vec<String> {
+    let texts = |globs: &Placed<Vec<Placed<Filled<String>>>>| {
+        globs.value.iter().map(|glob| glob.value.expose().clone()).collect()
     };
+    globs.map_or_else(|| vec!["*".to_owned()], texts)
+}
+
+fn question(raw: &RawQuestion) -> Option<Question> {
     let one = value(raw.database.as_ref()).map(Databases::One);
     Some(Question {
-        databases: one.or_else(|| raw.each_database.as_ref().map(each))?,
+        databases: one.or_else(|| {
+            let each = raw.each_database.as_ref()?;
+            Some(Databases::Each(globs_or_all(Some(each))))
+        })?,
         sql: raw.sql.as_ref()?.value.clone(),
         time_limit: value(raw.time_limit.as_ref()),
     })
