@@ -56,6 +56,8 @@ fn every_example_of_the_reference_can_be_written() {
         let folder = tempfile::tempdir().unwrap();
         let file = camino::Utf8PathBuf::from_path_buf(folder.path().join("s.yaml")).unwrap();
         fs::write(&file, &text).unwrap();
+        fs::create_dir(folder.path().join("expected")).unwrap();
+        fs::write(folder.path().join("expected/orders.csv"), "id\n1\n").unwrap();
         if let Err(error) = scenario::load(&file, &|_| None) {
             panic!("{text}\n{}", pgdrill::console::show_scenario_error(&error));
         }

@@ -10,6 +10,7 @@ mod log;
 pub(crate) mod sequences;
 mod session;
 pub mod sqlstate;
+pub(crate) mod table;
 
 pub(crate) use log::{LogReader, ServerMessage};
 pub(crate) use session::{ServerError, Session, SessionError, reader_options, superuser_options};

@@ -1,10 +1,12 @@
 //! Checks as scenarios declare them. How they are judged is in `check`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use glob::Pattern;
 
 use super::condition::Thresholds;
+use super::expected_rows::ExpectedRows;
 use super::filled::Filled;
 use crate::outcome::SourcePlace;
 use crate::text::duration;
@@ -131,6 +133,8 @@ pub enum Comparison {
     Matches(Filled<String>),
     /// A number that is on the right side of these.
     Thresholds(Thresholds),
+    /// All rows, as a file has them, in any order.
+    EqualsFile(Arc<ExpectedRows>),
 }
 
 impl Comparison {
@@ -143,6 +147,7 @@ impl Comparison {
             Self::Between(low, high) => low.is_secret() || high.is_secret(),
             Self::NewerThan(age) => age.is_secret(),
             Self::Thresholds(thresholds) => thresholds.has_secret(),
+            Self::EqualsFile(_) => false,
         }
     }
 }
@@ -197,6 +202,7 @@ impl Check {
                 }
                 Comparison::Matches(pattern) => format!("matches {}", text(pattern)),
                 Comparison::Thresholds(thresholds) => thresholds.words(),
+                Comparison::EqualsFile(rows) => format!("the rows of {}", rows.path),
             },
         }
     }

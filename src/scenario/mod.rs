@@ -6,6 +6,7 @@
 mod check;
 mod choice;
 mod condition;
+mod expected_rows;
 mod fill;
 mod filled;
 mod image;
@@ -32,6 +33,7 @@ pub use choice::{
     OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice, SandboxChoice,
 };
 pub use condition::{Condition, Thresholds};
+pub use expected_rows::{ExpectedRow, ExpectedRows};
 pub use fill::Environment;
 pub use filled::Filled;
 pub use image::image_fault;

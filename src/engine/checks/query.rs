@@ -8,6 +8,7 @@ use crate::check::{Judged, judge_count, judge_value};
 use crate::engine::cluster::Cluster;
 use crate::ephemeral::EphemeralError;
 use crate::postgres::check_session::{self, Answer};
+use crate::postgres::table;
 use crate::postgres::{ServerError, Session, SessionError};
 use crate::scenario::{Comparison, Thresholds};
 use crate::text::duration;
@@ -46,6 +47,9 @@ impl Asked<'_> {
     ) -> Result<Result<Answer, Judged>, EphemeralError> {
         let asking = async {
             match self.wanted {
+                Wanted::Value(Comparison::EqualsFile(rows)) => {
+                    table::ask_table(session, self.sql, rows, self.limit).await
+                }
                 Wanted::Value(_) | Wanted::Newest => {
                     check_session::ask_value(session, self.sql, self.limit).await
                 }
@@ -87,6 +91,7 @@ impl Asked<'_> {
             (Answer::Rows { count, has_population }, Wanted::Rows(thresholds)) => {
                 judge_count(count, has_population, thresholds)
             }
+            (Answer::Judged(judged), _) => judged,
             (Answer::Value(_) | Answer::Rows { .. }, _) => {
                 Judged::errored("an answer to another question")
             }

@@ -5,7 +5,7 @@ use super::raw::{
 };
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
-use crate::scenario::values::{age, condition, glob, name, number, operand, regex, text};
+use crate::scenario::values::{age, condition, glob, name, number, operand, path, regex, text};
 
 /// The default of a comparison, in words.
 const ONE: &str = "exactly one of these";
@@ -167,6 +167,13 @@ fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
             "'^v[0-9]+'",
             "holds for a text in which the expression is found",
         ),
+        equals_file: keys.optional(
+            "equals_file",
+            path(),
+            ONE,
+            "expected/orders.csv",
+            "holds if the rows are those of this CSV file, in any order; relative to the scenario's folder",
+        ),
         thresholds: thresholds(
             keys,
             [ONE; 2],
@@ -176,13 +183,14 @@ fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
             ],
         ),
     };
-    let all: [&[&'static str]; 7] = [
+    let all: [&[&'static str]; 8] = [
         &["equals"],
         &["at_least"],
         &["at_most"],
         &["between"],
         &["newer_than"],
         &["matches"],
+        &["equals_file"],
         &["error_if", "warn_if"],
     ];
     keys.exactly_one_group(

@@ -119,6 +119,7 @@ pub(in crate::scenario) struct RawComparisons {
     pub(in crate::scenario) newer_than: Given<Filled<Duration>>,
     pub(in crate::scenario) matches: Given<Filled<String>>,
     pub(in crate::scenario) thresholds: RawThresholds,
+    pub(in crate::scenario) equals_file: Given<Filled<Utf8PathBuf>>,
 }
 
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! Checks: what no key of one says alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{refuse_left_out, value};
 use crate::outcome::SourcePlace;
@@ -15,7 +16,8 @@ use crate::scenario::language::{
 use crate::scenario::problem::Problems;
 use crate::scenario::span::{Span, line_column, line_of};
 use crate::scenario::{
-    Check, CheckKind, Comparison, Condition, Databases, Question, SequenceCheck, Thresholds,
+    Check, CheckKind, Comparison, Condition, Databases, ExpectedRows, Question, SequenceCheck,
+    Thresholds,
 };
 
 pub(super) fn checks(
@@ -91,7 +93,7 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
             (Some(sequences), raw.name.as_ref()?.span)
         }
         RawCheckKind::Query(asked, comparisons) => {
-            let (comparison, span) = comparison(comparisons, problems)?;
+            let (comparison, span) = comparison(file, comparisons, problems)?;
             (question(asked).map(|question| CheckKind::Query(question, comparison)), span)
         }
     };
@@ -122,7 +124,11 @@ fn question(raw: &RawQuestion) -> Option<Question> {
 }
 
 /// The one comparison, from its key to the end of its value.
-fn comparison(raw: &RawComparisons, problems: &mut Problems<'_>) -> Option<(Comparison, Span)> {
+fn comparison(
+    file: &Utf8Path,
+    raw: &RawComparisons,
+    problems: &mut Problems<'_>,
+) -> Option<(Comparison, Span)> {
     fn one<T: Clone>(
         given: Option<&Placed<Filled<T>>>,
         make: fn(Filled<T>) -> Comparison,
@@ -136,10 +142,33 @@ fn comparison(raw: &RawComparisons, problems: &mut Problems<'_>) -> Option<(Comp
         .or_else(|| one(raw.newer_than.as_ref(), Comparison::NewerThan))
         .or_else(|| one(raw.matches.as_ref(), Comparison::Matches))
         .or_else(|| between(raw.between.as_ref()?, problems))
+        .or_else(|| equals_file(file, raw.equals_file.as_ref()?, problems))
         .or_else(|| {
             let (limits, span) = thresholds(&raw.thresholds, problems)?;
             Some((Comparison::Thresholds(limits), span?))
         })
+}
+
+/// The rows of a file: what is wrong with it is told before anything starts.
+fn equals_file(
+    file: &Utf8Path,
+    given: &Placed<Filled<Utf8PathBuf>>,
+    problems: &mut Problems<'_>,
+) -> Option<(Comparison, Span)> {
+    let path = given.value.expose();
+    let folder = file.parent().unwrap_or(Utf8Path::new(""));
+    match ExpectedRows::read(folder, path) {
+        Ok(rows) => {
+            let span = Span::new(given.key.start, given.span.end);
+            Some((Comparison::EqualsFile(Arc::new(rows)), span))
+        }
+        Err(cause) => {
+            let help = "a CSV file with a header, as `\\copy … CSV HEADER` writes it, relative to the scenario's folder";
+            let message = format!("cannot take `{path}`: {cause}");
+            problems.add(given.span, message, Some(help.to_owned()));
+            None
+        }
+    }
 }
 
 /// Both conditions, and the place of the one that fails the check; `None` where there is none.
