@@ -189,3 +189,93 @@ fn a_warning_passes_and_is_told() {
     assert_eq!((ran.code, ran.verdict()), (Some(1), "not_restorable"), "{}", ran.text());
     assert!(seen(&ran).iter().all(|[_, _, outcome, _]| outcome == "failed"), "{:?}", seen(&ran));
 }
+
+const TABLE: &str = r#"
+CREATE TABLE public.o (id integer, note text, done boolean, at timestamptz, raw bytea, "n""q" numeric);
+INSERT INTO public.o VALUES
+  (1, 'a "quoted", one', true, '2026-01-30 12:00:00+02', '\xdead', 1.50),
+  (2, '', false, NULL, NULL, NULL), (3, NULL, NULL, NULL, NULL, NULL), (3, NULL, NULL, NULL, NULL, NULL);
+ALTER DATABASE shop SET timezone TO 'Asia/Tokyo';
+ALTER DATABASE shop SET bytea_output TO 'escape';
+"#;
+
+const CSV: &str = "id,note,done,at,raw,\"n\"\"q\"\n3,,,,,\n2,\"\",f,,,\n3,,,,,\n\
+    1,\"a \"\"quoted\"\", one\",t,2026-01-30 10:00:00+00,\\xdead,1.50\n";
+
+#[test]
+fn rows_are_those_of_a_file() {
+    let ran = on_both(|bench, engine| {
+        cluster(bench, &[("shop", TABLE)]);
+        bench.write("expected/o.csv", CSV.as_bytes());
+        bench.write("expected/dos.csv", CSV.replace('\n', "\r\n").as_bytes());
+        bench.write("expected/null.csv", CSV.replace("2,\"\",f", "2,,f").as_bytes());
+        bench.write("expected/few.csv", b"id\n1\n2\n");
+        bench.write("expected/wide.csv", b"v\nxxx\n");
+        bench.write("expected/secret.csv", CSV.replace("quoted", "hunter2").as_bytes());
+        let all = "database: shop, sql: 'select * from o order by id'";
+        let checks = format!(
+            "checks:
+  - query: {{name: same, {all}, equals_file: expected/o.csv}}
+  - query: {{name: dos, {all}, equals_file: expected/dos.csv}}
+  - query: {{name: empty, {all}, equals_file: expected/null.csv}}
+  - query: {{name: value, {all}, equals_file: expected/secret.csv}}
+  - query: {{name: fewer, database: shop, sql: select * from o where id < 3, equals_file: expected/o.csv}}
+  - query: {{name: none, database: shop, sql: select * from o where false, equals_file: expected/o.csv}}
+  - query: {{name: columns, database: shop, sql: select id as nr from o, equals_file: expected/few.csv}}
+  - query: {{name: more, database: shop, sql: 'select generate_series(1, 2000000000) as id', equals_file: expected/few.csv, time_limit: 20s}}
+  - query: {{name: wide, database: shop, sql: 'select repeat(''x'', 100000000) as v', equals_file: expected/wide.csv}}
+  - query: {{name: writes, database: shop, sql: delete from o returning id, equals_file: expected/few.csv}}
+  - query: {{name: gone, database: shop, sql: select id from gone, equals_file: expected/few.csv}}
+  - query: {{name: slow, database: shop, sql: 'select 1 as id from pg_sleep(60)', equals_file: expected/few.csv, time_limit: 1s}}
+"
+        );
+        run(bench, engine, &checks)
+    });
+    assert_eq!((ran.code, ran.verdict()), (Some(1), "not_restorable"), "{}", ran.text());
+    let got = seen(&ran);
+    let columns = "columns that differ: note";
+    let expected = [
+        ("same", "passed", "4 rows, all as expected"),
+        ("dos", "passed", "4 rows, all as expected"),
+        ("empty", "failed", columns),
+        ("value", "failed", "1 of 4 expected rows did not come (lines 5); 1 row not expected"),
+        ("fewer", "failed", "2 of 4 expected rows did not come (lines 2, 4)"),
+        ("none", "failed", "4 of 4 expected rows did not come (lines 2, 3, 4, 5)"),
+        ("columns", "failed", "the file has the columns id, the query returns nr"),
+        ("more", "failed", "at least 1 row not expected"),
+        ("wide", "failed", "columns that differ: v"),
+        ("writes", "errored", "42601"),
+        ("gone", "failed", "42P01"),
+        ("slow", "errored", "57014"),
+    ];
+    assert_eq!(got.len(), expected.len(), "{got:?}");
+    for ([name, _, outcome, observed], (of, becomes, says)) in got.iter().zip(expected) {
+        assert_eq!((name.as_str(), outcome.as_str()), (of, becomes), "{observed}");
+        assert!(observed.contains(says), "{of}: {observed}");
+    }
+    for value in ["quoted", "hunter2", "dead"] {
+        assert!(!format!("{}{}{}", ran.text(), ran.junit, ran.json).contains(value), "{value}");
+    }
+}
+
+#[test]
+fn a_file_that_is_none_is_seen_before_anything_starts() {
+    let bench = Bench::new();
+    let cases: [(&[u8], &str); 6] = [
+        (b"", "it is empty"),
+        (b"id\n", "it holds no row"),
+        (b"id,x\n1\n", "line 2 has 1 values, and the header 2 columns"),
+        (b"id\n\"1", "line 2: a quote is never closed"),
+        (b"id,\n1,2\n", "a column in its first line has no name"),
+        (b"id\n\xff\n", "it is not UTF-8"),
+    ];
+    for (bytes, says) in cases {
+        bench.write("e.csv", bytes);
+        let yaml = "version: 1\nname: a\nbackup: {path: b}\nchecks:
+  - query: {name: a, database: b, sql: select 1, equals_file: e.csv}\n";
+        bench.write("s.yaml", yaml.as_bytes());
+        let ran = bench.run(&["run", "s.yaml"]);
+        assert_eq!(ran.code, Some(64), "{}", ran.text());
+        assert!(ran.stderr.contains(says), "{says}: {}", ran.text());
+    }
+}

@@ -56,6 +56,8 @@ fn every_example_of_the_reference_can_be_written() {
         let folder = tempfile::tempdir().unwrap();
         let file = camino::Utf8PathBuf::from_path_buf(folder.path().join("s.yaml")).unwrap();
         fs::write(&file, &text).unwrap();
+        fs::create_dir(folder.path().join("expected")).unwrap();
+        fs::write(folder.path().join("expected/orders.csv"), "id\n1\n").unwrap();
         if let Err(error) = scenario::load(&file, &|_| None) {
             panic!("{text}\n{}", pgdrill::console::show_scenario_error(&error));
         }
@@ -70,7 +72,10 @@ fn scenario_with(key: &str, example: &str) -> String {
     match key {
         "name" => name = example,
         "backup.path" => path = example,
-        key if key.starts_with("checks[].rows.") || key.starts_with("checks[].sample.") => {
+        key if key.starts_with("checks[].")
+            && !key.starts_with("checks[].query.")
+            && !key.starts_with("checks[].no_rows.") =>
+        {
             let mut parts = key.split('.').skip(1);
             let (sort, inner) = (parts.next().unwrap(), parts.next().unwrap());
             let name = if inner == "name" { "" } else { "name: a, " };

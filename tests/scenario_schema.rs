@@ -16,6 +16,7 @@ const SCHEMA: &str = "scenarios/schema/scenario-v1.json";
 const BEYOND: &[(&str, &str)] = &[
     ("check-between", "which of two numbers is larger"),
     ("check-database-left-out", "globs against names"),
+    ("check-no-file", "files"),
     ("check-no-target", "globs, and an empty list is a list"),
     ("check-twins", "names that must differ"),
     ("check-warning-never", "which of two numbers is larger"),

@@ -27,6 +27,11 @@ impl Judged {
         Self { outcome, observed: observed.into(), is_warned: false }
     }
 
+    /// It holds.
+    pub fn passed(observed: impl Into<String>) -> Self {
+        Self::new(true, observed)
+    }
+
     /// It does not hold.
     pub fn failed(observed: impl Into<String>) -> Self {
         Self::new(false, observed)
@@ -72,6 +77,7 @@ pub fn judge_value(comparison: &Comparison, value: Option<Option<&str>>, now: Ti
             Ok(regex) => Judged::new(regex.is_match(value), value),
             Err(error) => Judged::errored(error.to_string()),
         },
+        Comparison::EqualsFile(_) => Judged::errored("one value was asked for instead of rows"),
         Comparison::Thresholds(thresholds) => match weigh(thresholds, value) {
             Some((holds, is_warned)) => Judged { is_warned, ..Judged::new(holds, value) },
             None => number(None),

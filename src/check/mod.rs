@@ -4,8 +4,10 @@ pub(crate) mod cluster;
 mod content;
 mod judge;
 mod objective;
+mod rows;
 pub(crate) mod structure;
 
 pub use content::{Choice, choose};
 pub use judge::{Judged, judge_count, judge_value};
 pub use objective::{NewestData, judge_rpo, judge_rto};
+pub(crate) use rows::{RowMatcher, judge_columns};

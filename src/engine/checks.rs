@@ -3,6 +3,7 @@
 mod newest;
 mod query;
 mod rows;
+mod sequences;
 mod structure;
 mod targets;
 
@@ -73,6 +74,9 @@ pub(super) async fn run(
                 vec![Answered { database: None, outcome, observed, started: Instant::now() }]
             }
             CheckKind::Structure(globs) => checked.each(globs, structure::of_database),
+            CheckKind::Sequences(compared) => {
+                sequences::compare(checked, &mut readers, compared).await?
+            }
         };
         for answer in answers {
             let report = CheckReport {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio_postgres::Row;
 
 use super::session::{ServerError, Session, SessionError};
+use crate::check::Judged;
 use crate::text::quote_identifier;
 
 /// More characters of a value are not sent: nothing that a scenario can hold is longer.
@@ -32,6 +33,8 @@ pub(crate) enum Answer {
     Value(Option<Option<String>>),
     /// The same, of more characters than are sent.
     TooLong(u64),
+    /// It was judged on the way.
+    Judged(Judged),
     /// How many rows there are, and whether any table of the statement holds a row.
     Rows { count: u64, has_population: bool },
 }
@@ -78,7 +81,7 @@ pub(crate) async fn let_read(database: &Session, role: &str) -> Result<(), Sessi
 }
 
 /// A statement's text without the semicolon that people end it with.
-fn bare(sql: &str) -> &str {
+pub(super) fn bare(sql: &str) -> &str {
     sql.trim().trim_end_matches(';').trim_end()
 }
 
@@ -170,7 +173,7 @@ async fn any_holds_rows(
 /// Does `work` in a transaction of its own, which changes nothing and is rolled back.
 ///
 /// Not cancel safe: the session stays in the transaction.
-async fn read_only<T>(
+pub(super) async fn read_only<T>(
     session: &Session,
     limit: Duration,
     work: impl Future<Output = Result<T, SessionError>>,

@@ -8,8 +8,10 @@ pub(crate) mod cluster_objects;
 pub(crate) mod content;
 pub(crate) mod integrity;
 mod log;
+pub(crate) mod sequences;
 mod session;
 pub mod sqlstate;
+pub(crate) mod table;
 pub(crate) mod values;
 
 pub(crate) use log::{LogReader, ServerMessage};

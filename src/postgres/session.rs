@@ -87,6 +87,28 @@ impl Session {
         Ok(self.client.query(sql, parameters).await?)
     }
 
+    /// The names of the columns that a statement would return.
+    pub(crate) async fn columns(&self, sql: &str) -> Result<Vec<String>, SessionError> {
+        let statement = self.client.prepare(sql).await?;
+        Ok(statement.columns().iter().map(|column| column.name().to_owned()).collect())
+    }
+
+    /// Runs one prepared statement and calls `see` with each row, until it wants no more.
+    pub(crate) async fn each_row(
+        &self,
+        sql: &str,
+        mut see: impl FnMut(&Row) -> bool,
+    ) -> Result<(), SessionError> {
+        let none: [&(dyn ToSql + Sync); 0] = [];
+        let mut rows = std::pin::pin!(self.client.query_raw(sql, none).await?);
+        while let Some(row) = rows.next().await {
+            if !see(&row?) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs a `COPY … TO STDOUT` and calls `see` with what comes, piece by piece: a piece is a row,
     /// line end included.
     pub(crate) async fn copy_out(

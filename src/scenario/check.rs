@@ -1,11 +1,13 @@
 //! Checks as scenarios declare them. How they are judged is in `check`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use glob::Pattern;
 
 use super::choice::ContentMode;
 use super::condition::Thresholds;
+use super::expected_rows::ExpectedRows;
 use super::filled::Filled;
 use crate::outcome::SourcePlace;
 use crate::text::duration;
@@ -34,6 +36,8 @@ pub enum CheckKind {
     Structure(Databases),
     /// Roles, memberships and tablespaces are as globals say.
     Roles,
+    /// No sequence is behind the columns that it feeds.
+    Sequences(SequenceCheck),
 }
 
 /// Whose rows are compared with the dump's.
@@ -56,6 +60,17 @@ pub struct Question {
     pub time_limit: Option<Duration>,
 }
 
+/// Which sequences are compared with their columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SequenceCheck {
+    /// In which databases.
+    pub databases: Databases,
+    /// In which schemas, as globs.
+    pub schemas: Vec<String>,
+    /// How long a statement may take; `None`: [`CHECK_LIMIT`].
+    pub time_limit: Option<Duration>,
+}
+
 /// How long a statement of a check may take where the check does not say.
 pub const CHECK_LIMIT: Duration = Duration::from_secs(300);
 
@@ -69,11 +84,6 @@ pub enum Databases {
 }
 
 impl Databases {
-    /// Each that was restored.
-    pub fn all() -> Self {
-        Self::Each(vec!["*".to_owned()])
-    }
-
     /// The globs that match none of these names.
     pub fn unmatched<'a>(&self, names: impl IntoIterator<Item = &'a str> + Clone) -> Vec<&str> {
         let matches_none = |glob: &&str| {
@@ -120,6 +130,7 @@ impl CheckKind {
             Self::Rows(_) => "rows",
             Self::Structure(_) => "structure",
             Self::Roles => "roles",
+            Self::Sequences(_) => "sequences",
         }
     }
 }
@@ -141,6 +152,8 @@ pub enum Comparison {
     Matches(Filled<String>),
     /// A number that is on the right side of these.
     Thresholds(Thresholds),
+    /// All rows, as a file has them, in any order.
+    EqualsFile(Arc<ExpectedRows>),
 }
 
 impl Comparison {
@@ -153,6 +166,7 @@ impl Comparison {
             Self::Between(low, high) => low.is_secret() || high.is_secret(),
             Self::NewerThan(age) => age.is_secret(),
             Self::Thresholds(thresholds) => thresholds.has_secret(),
+            Self::EqualsFile(_) => false,
         }
     }
 }
@@ -172,6 +186,7 @@ impl Check {
             CheckKind::Rows(rows) => Some(&rows.databases),
             CheckKind::Structure(databases) => Some(databases),
             CheckKind::Roles => None,
+            CheckKind::Sequences(check) => Some(&check.databases),
         }
     }
 
@@ -181,7 +196,10 @@ impl Check {
             CheckKind::NoRows(question, thresholds) => {
                 thresholds.has_secret() || question.sql.is_secret()
             }
-            CheckKind::Rows(_) | CheckKind::Structure(_) | CheckKind::Roles => false,
+            CheckKind::Rows(_)
+            | CheckKind::Structure(_)
+            | CheckKind::Roles
+            | CheckKind::Sequences(_) => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -203,6 +221,7 @@ impl Check {
             }
             CheckKind::Structure(_) => "every entry of the table of contents as it says".to_owned(),
             CheckKind::Roles => "roles and tablespaces as globals say".to_owned(),
+            CheckKind::Sequences(_) => "no sequence behind its column".to_owned(),
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),
                 Comparison::AtLeast(value) => format!(">= {}", text(value)),
@@ -213,6 +232,7 @@ impl Check {
                 }
                 Comparison::Matches(pattern) => format!("matches {}", text(pattern)),
                 Comparison::Thresholds(thresholds) => thresholds.words(),
+                Comparison::EqualsFile(rows) => format!("the rows of {}", rows.path),
             },
         }
     }

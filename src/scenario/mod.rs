@@ -6,6 +6,7 @@
 mod check;
 mod choice;
 mod condition;
+mod expected_rows;
 mod fill;
 mod filled;
 mod image;
@@ -26,13 +27,16 @@ mod values;
 
 use camino::Utf8PathBuf;
 
-pub use check::{CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question, RowsCheck};
+pub use check::{
+    CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question, RowsCheck, SequenceCheck,
+};
 pub use choice::{
     BackupChoice, ContentMode, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand,
     KeyChoice, Limits, OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice,
     SandboxChoice,
 };
 pub use condition::{Condition, Thresholds};
+pub use expected_rows::{ExpectedRow, ExpectedRows};
 pub use fill::Environment;
 pub use filled::Filled;
 pub use image::image_fault;

@@ -36,7 +36,7 @@ pub(in crate::engine) async fn newest(
         Ok(Answer::Value(Some(Some(time)))) => NewestData::Value(time),
         Ok(Answer::Value(Some(None))) => NewestData::Nothing("the query returns NULL".to_owned()),
         Ok(Answer::Value(None)) => NewestData::Nothing("the query returns no row".to_owned()),
-        Ok(Answer::TooLong(_) | Answer::Rows { .. }) => {
+        Ok(Answer::TooLong(_) | Answer::Judged(_) | Answer::Rows { .. }) => {
             NewestData::Nothing("what the query returns is no time".to_owned())
         }
         Err(judged) => said(judged.outcome, judged.observed),

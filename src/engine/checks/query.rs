@@ -8,6 +8,7 @@ use crate::check::{Judged, judge_count, judge_value};
 use crate::engine::cluster::Cluster;
 use crate::ephemeral::EphemeralError;
 use crate::postgres::check_session::{self, Answer};
+use crate::postgres::table;
 use crate::postgres::{ServerError, Session, SessionError};
 use crate::scenario::{Comparison, Thresholds};
 use crate::text::duration;
@@ -46,6 +47,9 @@ impl Asked<'_> {
     ) -> Result<Result<Answer, Judged>, EphemeralError> {
         let asking = async {
             match self.wanted {
+                Wanted::Value(Comparison::EqualsFile(rows)) => {
+                    table::ask_table(session, self.sql, rows, self.limit).await
+                }
                 Wanted::Value(_) | Wanted::Newest => {
                     check_session::ask_value(session, self.sql, self.limit).await
                 }
@@ -54,11 +58,13 @@ impl Asked<'_> {
         };
         // A function in C may not listen to the server's own clock.
         let Ok(answer) = tokio::time::timeout(self.limit + GRACE, asking).await else {
-            return Ok(Err(Judged::errored(self.too_late())));
+            return Ok(Err(Judged::errored(too_late(self.limit))));
         };
         match answer {
             Ok(answer) => Ok(Ok(answer)),
-            Err(SessionError::Server(refused)) => Ok(Err(self.refused(&refused))),
+            Err(SessionError::Server(error)) => {
+                Ok(Err(refused(&error, self.limit, |text| self.shown(text))))
+            }
             Err(error @ SessionError::Lost(_)) => Err(cluster.why_lost(&error).await),
         }
     }
@@ -85,6 +91,7 @@ impl Asked<'_> {
             (Answer::Rows { count, has_population }, Wanted::Rows(thresholds)) => {
                 judge_count(count, has_population, thresholds)
             }
+            (Answer::Judged(judged), _) => judged,
             (Answer::Value(_) | Answer::Rows { .. }, _) => {
                 Judged::errored("an answer to another question")
             }
@@ -92,24 +99,29 @@ impl Asked<'_> {
         Ok(Judged { observed: self.shown(judged.observed.clone()), ..judged })
     }
 
-    fn refused(&self, refused: &ServerError) -> Judged {
-        if refused.sqlstate == "57014" {
-            return Judged::errored(format!("{} (SQLSTATE 57014)", self.too_late()));
-        }
-        let text = crate::text::without_values(&refused.sqlstate, &refused.message);
-        let said = format!("{} (SQLSTATE {})", self.shown(text), refused.sqlstate);
-        if check_session::is_missing_object(refused) {
-            Judged::failed(said)
-        } else {
-            Judged::errored(said)
-        }
-    }
-
-    fn too_late(&self) -> String {
-        format!("no answer within {} (`time_limit`)", duration(self.limit))
-    }
-
     fn shown(&self, text: String) -> String {
         if self.hides { "[redacted]".to_owned() } else { text }
     }
+}
+
+/// What a check says that the server has refused; `shown` hides what must not be told.
+pub(super) fn refused(
+    error: &ServerError,
+    limit: Duration,
+    shown: impl FnOnce(String) -> String,
+) -> Judged {
+    if error.sqlstate == "57014" {
+        return Judged::errored(format!("{} (SQLSTATE 57014)", too_late(limit)));
+    }
+    let text = crate::text::without_values(&error.sqlstate, &error.message);
+    let said = format!("{} (SQLSTATE {})", shown(text), error.sqlstate);
+    if check_session::is_missing_object(error) {
+        Judged::failed(said)
+    } else {
+        Judged::errored(said)
+    }
+}
+
+fn too_late(limit: Duration) -> String {
+    format!("no answer within {} (`time_limit`)", duration(limit))
 }

@@ -1,10 +1,14 @@
 //! Keys of checks.
 
-use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawThresholds};
+use super::raw::{
+    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawSequences, RawThresholds,
+};
 use crate::scenario::choice::ContentMode;
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
-use crate::scenario::values::{age, condition, glob, name, number, one_of, operand, regex, text};
+use crate::scenario::values::{
+    age, condition, glob, name, number, one_of, operand, path, regex, text,
+};
 
 /// The default of a comparison, in words.
 const ONE: &str = "exactly one of these";
@@ -36,6 +40,11 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             meaning: "roles, memberships and tablespaces are as the backup's globals say",
             section: roles,
         },
+        Tag {
+            name: "sequences",
+            meaning: "no sequence gives a value that its column has had",
+            section: sequences,
+        },
     ],
 };
 
@@ -53,6 +62,35 @@ fn no_rows(keys: &mut Keys<'_, '_>) -> RawCheck {
                 ],
             ),
         ),
+    }
+}
+
+fn sequences(keys: &mut Keys<'_, '_>) -> RawCheck {
+    RawCheck {
+        name: keys.required("name", name(), "sequences follow", UNIQUE),
+        kind: RawCheckKind::Sequences(RawSequences {
+            databases: keys.optional(
+                "databases",
+                ListOf(glob()),
+                "['*']",
+                "['app_*']",
+                "the databases to look at; every glob must match one of the backup",
+            ),
+            schemas: keys.optional(
+                "schemas",
+                ListOf(glob()),
+                "['*']",
+                "[public]",
+                "the schemas whose sequences are compared with the columns that they feed",
+            ),
+            time_limit: keys.optional(
+                "time_limit",
+                age().keeping_secrets(),
+                "5m",
+                "30s",
+                "how long one comparison may take",
+            ),
+        }),
     }
 }
 
@@ -188,6 +226,13 @@ fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
             "'^v[0-9]+'",
             "holds for a text in which the expression is found",
         ),
+        equals_file: keys.optional(
+            "equals_file",
+            path(),
+            ONE,
+            "expected/orders.csv",
+            "holds if the rows are those of this CSV file, in any order; relative to the scenario's folder",
+        ),
         thresholds: thresholds(
             keys,
             [ONE; 2],
@@ -197,13 +242,14 @@ fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
             ],
         ),
     };
-    let all: [&[&'static str]; 7] = [
+    let all: [&[&'static str]; 8] = [
         &["equals"],
         &["at_least"],
         &["at_most"],
         &["between"],
         &["newer_than"],
         &["matches"],
+        &["equals_file"],
         &["error_if", "warn_if"],
     ];
     keys.exactly_one_group(

@@ -95,12 +95,20 @@ pub(in crate::scenario) enum RawCheckKind {
     Rows(RawRows),
     Structure(Given<Vec<Placed<Filled<String>>>>),
     Roles,
+    Sequences(RawSequences),
 }
 
 #[derive(Debug)]
 pub(in crate::scenario) struct RawRows {
     pub(in crate::scenario) databases: Given<Vec<Placed<Filled<String>>>>,
     pub(in crate::scenario) content: Given<Filled<ContentMode>>,
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawSequences {
+    pub(in crate::scenario) databases: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) schemas: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) time_limit: Given<Filled<Duration>>,
 }
 
 #[derive(Debug)]
@@ -120,6 +128,7 @@ pub(in crate::scenario) struct RawComparisons {
     pub(in crate::scenario) newer_than: Given<Filled<Duration>>,
     pub(in crate::scenario) matches: Given<Filled<String>>,
     pub(in crate::scenario) thresholds: RawThresholds,
+    pub(in crate::scenario) equals_file: Given<Filled<Utf8PathBuf>>,
 }
 
 #[derive(Debug)]

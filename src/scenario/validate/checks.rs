@@ -1,8 +1,9 @@
 //! Checks: what no key of one says alone.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{refuse_left_out, value};
 use crate::outcome::SourcePlace;
@@ -15,7 +16,8 @@ use crate::scenario::language::{
 use crate::scenario::problem::Problems;
 use crate::scenario::span::{Span, line_column, line_of};
 use crate::scenario::{
-    Check, CheckKind, Comparison, Condition, Databases, Question, RowsCheck, Thresholds,
+    Check, CheckKind, Comparison, Condition, Databases, ExpectedRows, Question, RowsCheck,
+    SequenceCheck, Thresholds,
 };
 
 pub(super) fn checks(
@@ -42,18 +44,19 @@ pub(super) fn checks(
                 }
             }
         }
-        let globs = match &check.value.kind {
+        let (one, several) = match &check.value.kind {
             RawCheckKind::Query(question, _) | RawCheckKind::NoRows(question, _) => {
-                if let Some(database) = &question.database {
-                    refuse_left_out(restore, database, problems);
-                }
-                question.each_database.as_ref()
+                (question.database.as_ref(), question.each_database.as_ref())
             }
-            RawCheckKind::Rows(rows) => rows.databases.as_ref(),
-            RawCheckKind::Structure(databases) => databases.as_ref(),
-            RawCheckKind::Roles => None,
+            RawCheckKind::Rows(rows) => (None, rows.databases.as_ref()),
+            RawCheckKind::Structure(databases) => (None, databases.as_ref()),
+            RawCheckKind::Roles => (None, None),
+            RawCheckKind::Sequences(sequences) => (None, sequences.databases.as_ref()),
         };
-        if let Some(globs) = globs {
+        if let Some(database) = one {
+            refuse_left_out(restore, database, problems);
+        }
+        if let Some(globs) = several {
             targets(globs, restore, problems);
         }
         checks.extend(one_check(file, &check.value, problems));
@@ -86,12 +89,19 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
         }
         RawCheckKind::Rows(asked) => (Some(CheckKind::Rows(rows(asked))), raw.name.as_ref()?.span),
         RawCheckKind::Structure(databases) => {
-            let databases = databases.as_ref().map_or_else(Databases::all, each);
-            (Some(CheckKind::Structure(databases)), raw.name.as_ref()?.span)
+            (Some(CheckKind::Structure(several(databases.as_ref()))), raw.name.as_ref()?.span)
         }
         RawCheckKind::Roles => (Some(CheckKind::Roles), raw.name.as_ref()?.span),
+        RawCheckKind::Sequences(asked) => {
+            let sequences = CheckKind::Sequences(SequenceCheck {
+                databases: several(asked.databases.as_ref()),
+                schemas: globs_or_all(asked.schemas.as_ref()),
+                time_limit: value(asked.time_limit.as_ref()),
+            });
+            (Some(sequences), raw.name.as_ref()?.span)
+        }
         RawCheckKind::Query(asked, comparisons) => {
-            let (comparison, span) = comparison(comparisons, problems)?;
+            let (comparison, span) = comparison(file, comparisons, problems)?;
             (question(asked).map(|question| CheckKind::Query(question, comparison)), span)
         }
     };
@@ -102,28 +112,43 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
     })
 }
 
+fn globs_or_all(globs: Option<&Placed<Vec<Placed<Filled<String>>>>>) -> Vec<String> {
+    let texts = |globs: &Placed<Vec<Placed<Filled<String>>>>| {
+        globs.value.iter().map(|glob| glob.value.expose().clone()).collect()
+    };
+    globs.map_or_else(|| vec!["*".to_owned()], texts)
+}
+
 fn question(raw: &RawQuestion) -> Option<Question> {
     let one = value(raw.database.as_ref()).map(Databases::One);
     Some(Question {
-        databases: one.or_else(|| raw.each_database.as_ref().map(each))?,
+        databases: one.or_else(|| {
+            let each = raw.each_database.as_ref()?;
+            Some(Databases::Each(globs_or_all(Some(each))))
+        })?,
         sql: raw.sql.as_ref()?.value.clone(),
         time_limit: value(raw.time_limit.as_ref()),
     })
 }
 
-fn each(globs: &Placed<Vec<Placed<Filled<String>>>>) -> Databases {
-    Databases::Each(globs.value.iter().map(|glob| glob.value.expose().clone()).collect())
+/// The databases of a check that looks at several; every one where it does not say.
+fn several(globs: Option<&Placed<Vec<Placed<Filled<String>>>>>) -> Databases {
+    Databases::Each(globs_or_all(globs))
 }
 
 fn rows(raw: &RawRows) -> RowsCheck {
     RowsCheck {
-        databases: raw.databases.as_ref().map_or_else(Databases::all, each),
+        databases: several(raw.databases.as_ref()),
         content: value(raw.content.as_ref()).unwrap_or_default(),
     }
 }
 
 /// The one comparison, from its key to the end of its value.
-fn comparison(raw: &RawComparisons, problems: &mut Problems<'_>) -> Option<(Comparison, Span)> {
+fn comparison(
+    file: &Utf8Path,
+    raw: &RawComparisons,
+    problems: &mut Problems<'_>,
+) -> Option<(Comparison, Span)> {
     fn one<T: Clone>(
         given: Option<&Placed<Filled<T>>>,
         make: fn(Filled<T>) -> Comparison,
@@ -137,10 +162,33 @@ fn comparison(raw: &RawComparisons, problems: &mut Problems<'_>) -> Option<(Comp
         .or_else(|| one(raw.newer_than.as_ref(), Comparison::NewerThan))
         .or_else(|| one(raw.matches.as_ref(), Comparison::Matches))
         .or_else(|| between(raw.between.as_ref()?, problems))
+        .or_else(|| equals_file(file, raw.equals_file.as_ref()?, problems))
         .or_else(|| {
             let (limits, span) = thresholds(&raw.thresholds, problems)?;
             Some((Comparison::Thresholds(limits), span?))
         })
+}
+
+/// The rows of a file: what is wrong with it is told before anything starts.
+fn equals_file(
+    file: &Utf8Path,
+    given: &Placed<Filled<Utf8PathBuf>>,
+    problems: &mut Problems<'_>,
+) -> Option<(Comparison, Span)> {
+    let path = given.value.expose();
+    let folder = file.parent().unwrap_or(Utf8Path::new(""));
+    match ExpectedRows::read(folder, path) {
+        Ok(rows) => {
+            let span = Span::new(given.key.start, given.span.end);
+            Some((Comparison::EqualsFile(Arc::new(rows)), span))
+        }
+        Err(cause) => {
+            let help = "a CSV file with a header, as `\\copy … CSV HEADER` writes it, relative to the scenario's folder";
+            let message = format!("cannot take `{path}`: {cause}");
+            problems.add(given.span, message, Some(help.to_owned()));
+            None
+        }
+    }
 }
 
 /// Both conditions, and the place of the one that fails the check; `None` where there is none.
