@@ -1,5 +1,6 @@
 //! Runs a scenario's checks against the restored databases.
 
+mod baseline;
 mod query;
 
 use std::time::Instant;
@@ -49,6 +50,7 @@ pub(super) async fn run(
             CheckKind::NoRows(question) => {
                 vec![ask(checked, &mut readers, check, question, None).await?]
             }
+            CheckKind::Baseline(check) => baseline::compare(checked, &mut readers, check).await?,
             CheckKind::Roles => {
                 let (outcome, observed) = checked.roles.outcome();
                 vec![Answered { database: None, outcome, observed, started: Instant::now() }]

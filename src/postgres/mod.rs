@@ -7,9 +7,12 @@ pub(crate) mod check_session;
 pub(crate) mod cluster_objects;
 pub(crate) mod content;
 pub(crate) mod integrity;
+pub(crate) mod keyed_rows;
 mod log;
+pub(crate) mod login;
 mod session;
 pub mod sqlstate;
 
 pub(crate) use log::{LogReader, ServerMessage};
+pub use login::LoginFailure;
 pub(crate) use session::{ServerError, Session, SessionError, reader_options, superuser_options};

@@ -1,8 +1,12 @@
 //! Checks as scenarios declare them. How they are judged is in `check`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use camino::Utf8PathBuf;
+
 use super::filled::Filled;
+use crate::baseline::Baseline;
 use crate::outcome::SourcePlace;
 use crate::text::duration;
 
@@ -26,6 +30,23 @@ pub enum CheckKind {
     NoRows(Question),
     /// Roles, memberships and tablespaces are as globals say.
     Roles,
+    /// Tables hold what those of the source held.
+    Baseline(Box<BaselineCheck>),
+}
+
+/// What the source held, and how closely the restored databases must hold it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BaselineCheck {
+    /// The baseline's file.
+    pub file: Utf8PathBuf,
+    /// What it holds.
+    pub baseline: Arc<Baseline>,
+    /// By how many percent the numbers of rows may differ; with more than none values are not compared.
+    pub within: f64,
+    /// Globs of databases.
+    pub databases: Vec<String>,
+    /// Globs of tables: `schema.name`.
+    pub tables: Vec<String>,
 }
 
 /// What a database is asked.
@@ -44,6 +65,7 @@ impl CheckKind {
             Self::Query(..) => "query",
             Self::NoRows(_) => "no_rows",
             Self::Roles => "roles",
+            Self::Baseline(_) => "baseline",
         }
     }
 }
@@ -83,7 +105,7 @@ impl Check {
     pub fn database(&self) -> Option<&str> {
         match &self.kind {
             CheckKind::Query(question, _) | CheckKind::NoRows(question) => Some(&question.database),
-            CheckKind::Roles => None,
+            CheckKind::Roles | CheckKind::Baseline(_) => None,
         }
     }
 
@@ -91,7 +113,7 @@ impl Check {
     pub fn hides_observed(&self) -> bool {
         match &self.kind {
             CheckKind::NoRows(question) => question.sql.is_secret(),
-            CheckKind::Roles => false,
+            CheckKind::Roles | CheckKind::Baseline(_) => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -104,6 +126,14 @@ impl Check {
         match &self.kind {
             CheckKind::NoRows(_) => "no row, from tables that hold rows".to_owned(),
             CheckKind::Roles => "roles and tablespaces as globals say".to_owned(),
+            CheckKind::Baseline(check) => {
+                let what = if check.within > 0.0 {
+                    format!("rows within {}%", check.within)
+                } else {
+                    "the same rows".to_owned()
+                };
+                format!("{what} as in the baseline of {}", check.baseline.taken_at)
+            }
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),
                 Comparison::AtLeast(value) => format!(">= {}", text(value)),

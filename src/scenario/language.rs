@@ -13,8 +13,8 @@ use super::shape::{KeyShape, Shape};
 use super::suggest::{either, nearest};
 
 pub(super) use raw::{
-    RawBackup, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawPostgres, RawQuestion,
-    RawReport, RawRestore, RawSandbox, RawScenario, RawVerdict,
+    RawBackup, RawBaseline, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawPostgres,
+    RawQuestion, RawReport, RawRestore, RawSandbox, RawScenario, RawVerdict,
 };
 
 /// Reads a scenario, or describes one.

@@ -24,7 +24,7 @@ mod values;
 
 use camino::Utf8PathBuf;
 
-pub use check::{Check, CheckKind, Comparison, Question};
+pub use check::{BaselineCheck, Check, CheckKind, Comparison, Question};
 pub use choice::{
     BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand, KeyChoice, Limits,
     OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice, SandboxChoice,
@@ -37,6 +37,11 @@ pub use load::load;
 pub use problem::{ScenarioError, ScenarioProblem};
 pub use reference::reference;
 pub use schema::schema;
+
+/// A duration as scenarios write it: `90m`, `2h 30m`. The error goes on after the value.
+pub(crate) fn parse_duration(text: &str) -> Result<std::time::Duration, String> {
+    values::duration(text)
+}
 
 /// What to test.
 #[derive(Debug, Clone, PartialEq)]

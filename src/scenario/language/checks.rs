@@ -1,9 +1,9 @@
 //! Keys of checks.
 
-use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion};
+use super::raw::{RawBaseline, RawCheck, RawCheckKind, RawComparisons, RawQuestion};
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
-use crate::scenario::values::{age, name, number, operand, regex, text};
+use crate::scenario::values::{age, glob, name, number, operand, path, percentage, regex, text};
 
 /// The default of a comparison, in words.
 const ONE: &str = "exactly one of these";
@@ -27,6 +27,11 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             meaning: "roles, memberships and tablespaces are as the backup's globals say",
             section: roles,
         },
+        Tag {
+            name: "baseline",
+            meaning: "tables hold what those of the source held when the baseline was taken",
+            section: baseline,
+        },
     ],
 };
 
@@ -40,6 +45,40 @@ fn no_rows(keys: &mut Keys<'_, '_>) -> RawCheck {
 fn roles(keys: &mut Keys<'_, '_>) -> RawCheck {
     let name = keys.required("name", name(), "roles are there", UNIQUE);
     RawCheck { name, kind: RawCheckKind::Roles }
+}
+
+fn baseline(keys: &mut Keys<'_, '_>) -> RawCheck {
+    let name = keys.required("name", name(), "as the source was", UNIQUE);
+    let baseline = RawBaseline {
+        file: keys.required(
+            "file",
+            path(),
+            "baseline.json",
+            "a file that `pgdrill fingerprint` has written; a relative path as with `backup.path`",
+        ),
+        within: keys.optional(
+            "within",
+            percentage(),
+            "0%: the same rows",
+            "5%",
+            "by how much numbers of rows may differ; with it values are not compared",
+        ),
+        databases: keys.optional(
+            "databases",
+            ListOf(glob()),
+            "['*']",
+            "[shop]",
+            "databases of the baseline to compare",
+        ),
+        tables: keys.optional(
+            "tables",
+            ListOf(glob()),
+            "['*']",
+            "['public.*']",
+            "tables to compare, and sequences, each as `schema.name`",
+        ),
+    };
+    RawCheck { name, kind: RawCheckKind::Baseline(baseline) }
 }
 
 fn question(keys: &mut Keys<'_, '_>, example: &'static str) -> RawQuestion {

@@ -90,6 +90,15 @@ pub(in crate::scenario) enum RawCheckKind {
     Query(RawQuestion, RawComparisons),
     NoRows(RawQuestion),
     Roles,
+    Baseline(RawBaseline),
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawBaseline {
+    pub(in crate::scenario) file: Given<Filled<Utf8PathBuf>>,
+    pub(in crate::scenario) within: Given<Filled<f64>>,
+    pub(in crate::scenario) databases: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) tables: Given<Vec<Placed<Filled<String>>>>,
 }
 
 #[derive(Debug)]

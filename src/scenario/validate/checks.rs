@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use camino::Utf8Path;
 
+use super::baseline::baseline_check;
 use super::{refuse_left_out, value};
 use crate::outcome::SourcePlace;
 use crate::scenario::choice::RestoreChoice;
@@ -54,6 +55,13 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
             (question(asked).map(CheckKind::NoRows), raw.name.as_ref()?.span)
         }
         RawCheckKind::Roles => (Some(CheckKind::Roles), raw.name.as_ref()?.span),
+        RawCheckKind::Baseline(asked) => {
+            let check = baseline_check(file, asked, problems);
+            let span = asked.within.as_ref().map_or(raw.name.as_ref()?.span, |within| {
+                Span::new(within.key.start, within.span.end)
+            });
+            (check.map(|check| CheckKind::Baseline(Box::new(check))), span)
+        }
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(comparisons, problems)?;
             (question(asked).map(|question| CheckKind::Query(question, comparison)), span)

@@ -92,6 +92,18 @@ pub(in crate::scenario) fn age() -> Leaf<Duration> {
     })
 }
 
+/// A duration, for the command line.
+pub(in crate::scenario) fn duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(duration) if duration.is_zero() => Err("it is no time at all".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(fault) => {
+            let help = fault.help.map(|help| format!("; {help}")).unwrap_or_default();
+            Err(format!("it {}{help}", fault.predicate))
+        }
+    }
+}
+
 fn parse_duration(text: &str) -> Result<Duration, Fault> {
     let help = "a number and a unit (ms, s, m, h, d, w), also several: 90m, 24h, 2h 30m, 7d";
     let wrong = || Fault::new("is no duration", help);
