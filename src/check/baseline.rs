@@ -118,11 +118,10 @@ fn of_table(expected: &TableBaseline, found: &TableBaseline, within: f64) -> Res
             }
             true
         }
-        (None, None) => false,
         (Some(_), None) | (None, Some(_)) if what.is_empty() => {
             return Err(Differs::NotKnown("only one side has a fingerprint"));
         }
-        (Some(_), None) | (None, Some(_)) => false,
+        (Some(_) | None, None) | (None, Some(_)) => false,
     };
     if what.is_empty() {
         return Ok(is_compared);

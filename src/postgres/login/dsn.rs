@@ -144,19 +144,16 @@ impl Target {
 fn complete(config: &mut Config, variables: Variables<'_>) -> Result<(), String> {
     let variable = |name: &str| variables(name).filter(|value| !value.is_empty());
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        match variable("PGHOST") {
-            Some(host) => {
-                config.host(host);
-            }
-            None => {
-                let folder = SOCKET_FOLDERS.into_iter().find(|folder| {
-                    let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
-                    names
-                        .into_iter()
-                        .any(|entry| entry.file_name().to_string_lossy().starts_with(".s.PGSQL."))
-                });
-                config.host(folder.unwrap_or("localhost"));
-            }
+        if let Some(host) = variable("PGHOST") {
+            config.host(host);
+        } else {
+            let has_socket = |folder: &&str| {
+                let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+                let mut names = names.map(|entry| entry.file_name());
+                names.any(|name| name.to_string_lossy().starts_with(".s.PGSQL."))
+            };
+            let folder = SOCKET_FOLDERS.into_iter().find(has_socket);
+            config.host(folder.unwrap_or("localhost"));
         }
     }
     if config.get_ports().is_empty()

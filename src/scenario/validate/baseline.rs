@@ -44,9 +44,9 @@ pub(super) fn baseline_check(
         databases.iter().any(|glob| glob::Pattern::new(glob).is_ok_and(|glob| glob.matches(name)))
     };
     if !baseline.databases.iter().any(|database| is_asked(&database.name)) {
-        let held: Vec<String> =
+        let has: Vec<String> =
             baseline.databases.iter().map(|database| one_line(&database.name, 60)).collect();
-        let help = format!("it holds {}", held.join(", "));
+        let help = format!("it holds {}", has.join(", "));
         let span = raw.databases.as_ref().map_or(named.span, |databases| databases.span);
         let message = "the baseline holds none of these databases".to_owned();
         problems.add(span, message, Some(help));
