@@ -22,6 +22,7 @@
 //! | 7 | [`cli`]: commands, signals, exit codes |
 
 pub mod backup;
+pub mod baseline;
 pub mod check;
 pub mod cli;
 pub mod console;

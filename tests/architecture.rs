@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const LEVELS: &[(u8, &[&str])] = &[
-    (0, &["outcome", "finding", "event", "progress", "text", "remedy", "random"]),
+    (0, &["outcome", "finding", "event", "progress", "text", "remedy", "random", "baseline"]),
     (1, &["scenario", "backup"]),
     (2, &["plan", "check"]),
     (3, &["ephemeral", "postgres"]),

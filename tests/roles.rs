@@ -160,7 +160,8 @@ const DAMAGE: [(&str, &str, &str); 7] = [
 ];
 
 fn damage_is_named(major: u32) {
-    let all: String = DAMAGE.iter().map(|(statement, _, _)| format!("{statement}\n")).collect();
+    let all: Vec<&str> = DAMAGE.iter().map(|(statement, _, _)| *statement).collect();
+    let all = all.join("\n");
     for engine in engines(major) {
         let bench = Bench::new();
         copied(&bench, major, &all);

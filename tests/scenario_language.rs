@@ -58,6 +58,7 @@ fn every_example_of_the_reference_can_be_written() {
         fs::write(&file, &text).unwrap();
         fs::create_dir(folder.path().join("expected")).unwrap();
         fs::write(folder.path().join("expected/orders.csv"), "id\n1\n").unwrap();
+        fs::write(folder.path().join("baseline.json"), BASELINE).unwrap();
         if let Err(error) = scenario::load(&file, &|_| None) {
             panic!("{text}\n{}", pgdrill::console::show_scenario_error(&error));
         }
@@ -66,12 +67,27 @@ fn every_example_of_the_reference_can_be_written() {
     assert!(tried > 30, "{tried}");
 }
 
+/// What `checks[].baseline.file` names.
+const BASELINE: &str = r#"{"schema": "pgdrill.baseline/v1", "tool_version": "0", "taken_at": "2026-01-30T02:10:11Z",
+    "server_version": "15.1", "algorithm": "pgdrill-fp1", "salt": "00000000000000000000000000000000",
+    "databases": [{"name": "shop", "encoding": "UTF8", "snapshot": null, "sequences": [], "tables": [
+        {"schema": "public", "name": "t", "is_partitioned": false, "rows": 1, "columns": ["id"],
+         "fingerprint": null, "key": [], "sketch": null}]}]}"#;
+
 /// A good scenario in which this key has this value.
 fn scenario_with(key: &str, example: &str) -> String {
     let (mut name, mut path, mut more) = ("n", "/b", String::new());
     match key {
         "name" => name = example,
         "backup.path" => path = example,
+        key if key.starts_with("checks[].baseline.") => {
+            let inner = key.rsplit('.').next().unwrap();
+            let mut keys = vec![("name", "a"), ("file", "baseline.json")];
+            keys.retain(|(name, _)| *name != inner);
+            keys.push((inner, example));
+            let keys: Vec<String> = keys.iter().map(|(k, v)| format!("      {k}: {v}\n")).collect();
+            more = format!("checks:\n  - baseline:\n{}", keys.concat());
+        }
         key if key.starts_with("checks[].")
             && !key.starts_with("checks[].query.")
             && !key.starts_with("checks[].no_rows.") =>

@@ -152,16 +152,12 @@ fn list(text: &str) -> Option<Vec<String>> {
             loop {
                 let (part, behind) = after.split_once('"')?;
                 item.push_str(part);
-                match behind.strip_prefix('"') {
-                    Some(more) => {
-                        item.push('"');
-                        after = more;
-                    }
-                    None => {
-                        after = behind;
-                        break;
-                    }
-                }
+                let Some(more) = behind.strip_prefix('"') else {
+                    after = behind;
+                    break;
+                };
+                item.push('"');
+                after = more;
             }
             items.push(item);
             rest = after.trim_start();
@@ -223,7 +219,8 @@ fn memberships(globals: &ClusterObjects, server: &ClusterFound, ours: &[&str]) -
 
 fn tablespaces(globals: &ClusterObjects, server: &ClusterFound) -> Vec<String> {
     let mut found = Vec::new();
-    for (name, expected) in &globals.tablespaces {
+    let own = globals.tablespaces.iter().filter(|(name, _)| !is_built_in(name));
+    for (name, expected) in own {
         let Some((tablespace, privileges)) = server.tablespaces.get(name) else {
             found.push(format!("tablespace {name} is missing"));
             continue;

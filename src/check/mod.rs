@@ -1,5 +1,6 @@
 //! How each kind of check judges what was observed. Asks nothing itself.
 
+pub(crate) mod baseline;
 pub(crate) mod cluster;
 mod content;
 mod judge;

@@ -2,6 +2,7 @@
 
 mod dbbackup;
 mod demo;
+mod fingerprint;
 mod generate;
 mod inspect;
 mod objectives;
@@ -53,6 +54,11 @@ enum Command {
     Plan(plan::PlanCommand),
     /// Make a sample cluster archive on a throwaway server and run a scenario on it.
     Demo(demo::DemoCommand),
+    /// Take counts and fingerprints of a live server's tables: a baseline for checks of its backup.
+    ///
+    /// Reads only, in one snapshot of each database, and writes no row values. Exit codes: 0 taken,
+    /// 2 no login, or something could not be read, 64 wrong command line.
+    Fingerprint(fingerprint::FingerprintCommand),
     /// Remove what killed runs have left: containers, volumes, processes, folders.
     ///
     /// A thing goes once its run is proven to be gone, or once it has expired: a day after its run
@@ -67,7 +73,9 @@ impl Command {
     fn may_use_docker(&self) -> bool {
         match self {
             Self::Run(_) | Self::Verify(_) | Self::Plan(_) | Self::Demo(_) | Self::Sweep(_) => true,
-            Self::Validate(_) | Self::Inspect(_) | Self::Generate(_) => false,
+            Self::Validate(_) | Self::Inspect(_) | Self::Fingerprint(_) | Self::Generate(_) => {
+                false
+            }
         }
     }
 }
@@ -100,6 +108,7 @@ pub fn run(args: &[OsString]) -> ExitCode {
         Command::Inspect(command) => inspect::run(&command),
         Command::Plan(command) => plan::run(&command),
         Command::Demo(command) => demo::run(&command),
+        Command::Fingerprint(command) => fingerprint::run(&command),
         Command::Sweep(command) => sweep::run(&command),
         Command::Generate(command) => generate::run(&command),
     })

@@ -1,5 +1,6 @@
 //! Runs a scenario's checks against the restored databases.
 
+mod baseline;
 mod newest;
 mod query;
 mod rows;
@@ -69,6 +70,7 @@ pub(super) async fn run(
                 ask(checked, &mut readers, check, question, wanted, notes).await?
             }
             CheckKind::Rows(asked) => rows::judge(checked, asked),
+            CheckKind::Baseline(check) => baseline::compare(checked, &mut readers, check).await?,
             CheckKind::Roles => {
                 let (outcome, observed) = checked.roles.outcome();
                 vec![Answered { database: None, outcome, observed, started: Instant::now() }]

@@ -6,7 +6,9 @@
 mod checks;
 mod cluster;
 mod compare;
+mod contents;
 mod diagnosis;
+mod fingerprint;
 mod globals;
 mod limits;
 mod outlook;
@@ -19,6 +21,7 @@ pub mod sample;
 mod scenario_run;
 mod watch;
 
+pub use fingerprint::{FingerprintError, FingerprintRequest, fingerprint};
 pub use outlook::look;
 pub use read::{opener, read_backup};
 pub use scenario_run::{RunOptions, run_scenario};

@@ -5,7 +5,6 @@ use super::compare::listed;
 use crate::backup::Globals;
 use crate::backup::sql::cluster::{ClusterObjects, Role, Verifier};
 use crate::check::cluster::{Differences, differences};
-use crate::ephemeral::EphemeralError;
 use crate::finding::{Finding, FindingCode};
 use crate::outcome::CheckOutcome;
 use crate::postgres::{SessionError, cluster_objects as catalogs};
@@ -36,32 +35,30 @@ pub(super) struct Compared {
 }
 
 /// Compares what globals say with the server.
+///
+/// # Errors
+///
+/// When the server does not answer, or refuses: our role has lost its rights then.
 pub(super) async fn compare(
     cluster: &Cluster,
     globals: &Globals,
     bootstrap: &str,
-) -> Result<Compared, EphemeralError> {
+) -> Result<Compared, SessionError> {
     let mut said = ClusterObjects::default();
     if let Some(name) = &globals.bootstrap_role {
         said.roles.insert(name.clone(), Role::of_initdb());
     }
     said.read(&globals.sql, "UTF8");
-    let looked = async {
-        for role in said.roles.values_mut() {
-            let Some(text) = &role.valid_until else { continue };
-            match catalogs::time(&cluster.admin, text).await {
-                Ok(time) => role.valid_until = time,
-                // What the server takes for no time, the role has none of.
-                Err(SessionError::Server(_)) => {}
-                Err(error) => return Err(error),
-            }
+    for role in said.roles.values_mut() {
+        let Some(text) = &role.valid_until else { continue };
+        match catalogs::time(&cluster.admin, text).await {
+            Ok(time) => role.valid_until = time,
+            // What the server takes for no time, the role has none of.
+            Err(SessionError::Server(_)) => {}
+            Err(error) => return Err(error),
         }
-        catalogs::cluster(&cluster.admin, cluster.major()).await
-    };
-    let found = match looked.await {
-        Ok(found) => found,
-        Err(error) => return Err(cluster.why_lost(&error).await),
-    };
+    }
+    let found = catalogs::cluster(&cluster.admin, cluster.major()).await?;
     let mut ours = vec![cluster.superuser()];
     if !said.roles.contains_key(bootstrap) {
         ours.push(bootstrap);

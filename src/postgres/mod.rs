@@ -7,7 +7,9 @@ pub(crate) mod check_session;
 pub(crate) mod cluster_objects;
 pub(crate) mod content;
 pub(crate) mod integrity;
+pub(crate) mod keyed_rows;
 mod log;
+pub(crate) mod login;
 pub(crate) mod sequences;
 mod session;
 pub mod sqlstate;
@@ -15,4 +17,5 @@ pub(crate) mod table;
 pub(crate) mod values;
 
 pub(crate) use log::{LogReader, ServerMessage};
+pub use login::LoginFailure;
 pub(crate) use session::{ServerError, Session, SessionError, reader_options, superuser_options};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{Client, Config, Connection, NoTls, Row};
 
 /// How long a server may take to accept a session.
 const CONNECT_LIMIT: Duration = Duration::from_secs(20);
@@ -63,6 +63,15 @@ impl Session {
         let (client, connection) = connected
             .await
             .map_err(|_| SessionError::Lost("the server did not answer in 20 s".to_owned()))??;
+        Ok(Self::of(client, connection))
+    }
+
+    /// Of a login that somebody else made.
+    pub(super) fn of<S, T>(client: Client, connection: Connection<S, T>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         // Ends by itself, after a goodbye, once the client is gone: a connection that is cut would
         // be an error in the server's log.
         tokio::spawn(async move {
@@ -70,7 +79,7 @@ impl Session {
                 tracing::debug!(%error, "a session ended");
             }
         });
-        Ok(Self { client })
+        Self { client }
     }
 
     /// Runs one or more statements, as psql would: no parameters, no result.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use camino::Utf8PathBuf;
 use glob::Pattern;
 
 use super::choice::ContentMode;
 use super::condition::Thresholds;
 use super::expected_rows::ExpectedRows;
 use super::filled::Filled;
+use crate::baseline::Baseline;
 use crate::outcome::SourcePlace;
 use crate::text::duration;
 
@@ -36,6 +38,8 @@ pub enum CheckKind {
     Structure(Databases),
     /// Roles, memberships and tablespaces are as globals say.
     Roles,
+    /// Tables hold what those of the source held.
+    Baseline(Box<BaselineCheck>),
     /// No sequence is behind the columns that it feeds.
     Sequences(SequenceCheck),
 }
@@ -47,6 +51,21 @@ pub struct RowsCheck {
     pub databases: Databases,
     /// Of how many tables the values are compared too.
     pub content: ContentMode,
+}
+
+/// What the source held, and how closely the restored databases must hold it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BaselineCheck {
+    /// The baseline's file.
+    pub file: Utf8PathBuf,
+    /// What it holds.
+    pub baseline: Arc<Baseline>,
+    /// By how many percent the numbers of rows may differ; with more than none values are not compared.
+    pub within: f64,
+    /// Globs of databases.
+    pub databases: Vec<String>,
+    /// Globs of tables: `schema.name`.
+    pub tables: Vec<String>,
 }
 
 /// What a database is asked.
@@ -130,6 +149,7 @@ impl CheckKind {
             Self::Rows(_) => "rows",
             Self::Structure(_) => "structure",
             Self::Roles => "roles",
+            Self::Baseline(_) => "baseline",
             Self::Sequences(_) => "sequences",
         }
     }
@@ -185,8 +205,8 @@ impl Check {
             }
             CheckKind::Rows(rows) => Some(&rows.databases),
             CheckKind::Structure(databases) => Some(databases),
-            CheckKind::Roles => None,
             CheckKind::Sequences(check) => Some(&check.databases),
+            CheckKind::Roles | CheckKind::Baseline(_) => None,
         }
     }
 
@@ -199,6 +219,7 @@ impl Check {
             CheckKind::Rows(_)
             | CheckKind::Structure(_)
             | CheckKind::Roles
+            | CheckKind::Baseline(_)
             | CheckKind::Sequences(_) => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
@@ -222,6 +243,14 @@ impl Check {
             CheckKind::Structure(_) => "every entry of the table of contents as it says".to_owned(),
             CheckKind::Roles => "roles and tablespaces as globals say".to_owned(),
             CheckKind::Sequences(_) => "no sequence behind its column".to_owned(),
+            CheckKind::Baseline(check) => {
+                let what = if check.within > 0.0 {
+                    format!("rows within {}%", check.within)
+                } else {
+                    "the same rows".to_owned()
+                };
+                format!("{what} as in the baseline of {}", check.baseline.taken_at)
+            }
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),
                 Comparison::AtLeast(value) => format!(">= {}", text(value)),

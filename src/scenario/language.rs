@@ -14,9 +14,9 @@ use super::shape::{KeyShape, Shape};
 use super::suggest::{either, nearest};
 
 pub(super) use raw::{
-    RawBackup, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawNewest, RawPostgres,
-    RawQuestion, RawReport, RawRestore, RawRows, RawRpo, RawSandbox, RawScenario, RawThresholds,
-    RawVerdict,
+    RawBackup, RawBaseline, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawNewest,
+    RawPostgres, RawQuestion, RawReport, RawRestore, RawRows, RawRpo, RawSandbox, RawScenario,
+    RawThresholds, RawVerdict,
 };
 
 /// Reads a scenario, or describes one.

@@ -28,7 +28,8 @@ mod values;
 use camino::Utf8PathBuf;
 
 pub use check::{
-    CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question, RowsCheck, SequenceCheck,
+    BaselineCheck, CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question, RowsCheck,
+    SequenceCheck,
 };
 pub use choice::{
     BackupChoice, ContentMode, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand,

@@ -1,5 +1,6 @@
 //! What no key says alone: contradictions, and the whole as a [`Scenario`].
 
+mod baseline;
 mod checks;
 mod objectives;
 

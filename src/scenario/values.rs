@@ -71,6 +71,19 @@ pub(super) fn name() -> Leaf<String> {
     })
 }
 
+/// A part of a hundred, from none to all.
+pub(super) fn percentage() -> Leaf<f64> {
+    let schema = json!({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)? ?%$"});
+    leaf("a percentage such as 5%", schema, Takes::Any, |text| {
+        let help = "a number from 0 to 100 with its sign: 5%, 0.5%";
+        let wrong = || Fault::new("is no percentage", help);
+        let number = text.strip_suffix('%').ok_or_else(wrong)?.trim_end();
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let value = number.parse().ok().filter(|_| is_number).ok_or_else(wrong)?;
+        if (0.0..=100.0).contains(&value) { Ok(value) } else { Err(wrong()) }
+    })
+}
+
 /// A path; whether anything is there is seen when it is needed.
 pub(super) fn path() -> Leaf<Utf8PathBuf> {
     leaf("a path", json!({"type": "string", "minLength": 1}), Takes::Text, |text| {

@@ -12,7 +12,7 @@ const GLOBALS: &str = "create role postgres; alter role postgres with superuser 
 fn server(globals: &str, has_options: bool) -> ClusterFound {
     let said = cluster_objects(globals.as_bytes(), "UTF8");
     let mut roles = said.roles.clone();
-    for (_, role) in &mut roles {
+    for role in roles.values_mut() {
         if let Some(path) = role.settings.get_mut("search_path") {
             *path = vec!["\"$user\", public".to_owned()];
         }

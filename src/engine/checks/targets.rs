@@ -63,7 +63,7 @@ impl Checked<'_> {
     }
 
     /// Whether a database can be asked; else what a check on it says.
-    fn standing(&self, name: &str) -> Result<(), Standing> {
+    pub(super) fn standing(&self, name: &str) -> Result<(), Standing> {
         let database = self.databases.iter().find(|database| database.name == name);
         match database.map(|database| database.outcome) {
             Some(DatabaseOutcome::Restored) => Ok(()),

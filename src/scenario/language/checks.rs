@@ -1,13 +1,14 @@
 //! Keys of checks.
 
 use super::raw::{
-    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawSequences, RawThresholds,
+    RawBaseline, RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawSequences,
+    RawThresholds,
 };
 use crate::scenario::choice::ContentMode;
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
 use crate::scenario::values::{
-    age, condition, glob, name, number, one_of, operand, path, regex, text,
+    age, condition, glob, name, number, one_of, operand, path, percentage, regex, text,
 };
 
 /// The default of a comparison, in words.
@@ -39,6 +40,11 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             name: "roles",
             meaning: "roles, memberships and tablespaces are as the backup's globals say",
             section: roles,
+        },
+        Tag {
+            name: "baseline",
+            meaning: "tables hold what those of the source held when the baseline was taken",
+            section: baseline,
         },
         Tag {
             name: "sequences",
@@ -151,6 +157,40 @@ fn structure(keys: &mut Keys<'_, '_>) -> RawCheck {
     }
 }
 
+fn baseline(keys: &mut Keys<'_, '_>) -> RawCheck {
+    let name = keys.required("name", name(), "as the source was", UNIQUE);
+    let baseline = RawBaseline {
+        file: keys.required(
+            "file",
+            path(),
+            "baseline.json",
+            "a file that `pgdrill fingerprint` has written; a relative path as with `backup.path`",
+        ),
+        within: keys.optional(
+            "within",
+            percentage(),
+            "0%: the same rows",
+            "5%",
+            "by how much numbers of rows may differ; with it values are not compared",
+        ),
+        databases: keys.optional(
+            "databases",
+            ListOf(glob()),
+            "['*']",
+            "[shop]",
+            "databases of the baseline to compare",
+        ),
+        tables: keys.optional(
+            "tables",
+            ListOf(glob()),
+            "['*']",
+            "['public.*']",
+            "tables to compare, and sequences, each as `schema.name`",
+        ),
+    };
+    RawCheck { name, kind: RawCheckKind::Baseline(baseline) }
+}
+
 fn question(keys: &mut Keys<'_, '_>, example: &'static str) -> RawQuestion {
     let question = RawQuestion {
         database: keys.optional("database", name(), ONE_TARGET, "shop", "the database to ask"),
@@ -257,5 +297,5 @@ fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
         "says what to ask, not what must hold",
         "; ask twice to compare twice",
     );
-    RawCheck { name, kind: RawCheckKind::Query(question, comparisons) }
+    RawCheck { name, kind: RawCheckKind::Query(question, Box::new(comparisons)) }
 }

@@ -90,11 +90,12 @@ pub(in crate::scenario) struct RawCheck {
 
 #[derive(Debug)]
 pub(in crate::scenario) enum RawCheckKind {
-    Query(RawQuestion, RawComparisons),
+    Query(RawQuestion, Box<RawComparisons>),
     NoRows(RawQuestion, RawThresholds),
     Rows(RawRows),
     Structure(Given<Vec<Placed<Filled<String>>>>),
     Roles,
+    Baseline(RawBaseline),
     Sequences(RawSequences),
 }
 
@@ -109,6 +110,14 @@ pub(in crate::scenario) struct RawSequences {
     pub(in crate::scenario) databases: Given<Vec<Placed<Filled<String>>>>,
     pub(in crate::scenario) schemas: Given<Vec<Placed<Filled<String>>>>,
     pub(in crate::scenario) time_limit: Given<Filled<Duration>>,
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawBaseline {
+    pub(in crate::scenario) file: Given<Filled<Utf8PathBuf>>,
+    pub(in crate::scenario) within: Given<Filled<f64>>,
+    pub(in crate::scenario) databases: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) tables: Given<Vec<Placed<Filled<String>>>>,
 }
 
 #[derive(Debug)]

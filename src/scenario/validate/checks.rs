@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use super::baseline::baseline_check;
 use super::{refuse_left_out, value};
 use crate::outcome::SourcePlace;
 use crate::scenario::choice::RestoreChoice;
@@ -50,7 +51,7 @@ pub(super) fn checks(
             }
             RawCheckKind::Rows(rows) => (None, rows.databases.as_ref()),
             RawCheckKind::Structure(databases) => (None, databases.as_ref()),
-            RawCheckKind::Roles => (None, None),
+            RawCheckKind::Roles | RawCheckKind::Baseline(_) => (None, None),
             RawCheckKind::Sequences(sequences) => (None, sequences.databases.as_ref()),
         };
         if let Some(database) = one {
@@ -99,6 +100,13 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
                 time_limit: value(asked.time_limit.as_ref()),
             });
             (Some(sequences), raw.name.as_ref()?.span)
+        }
+        RawCheckKind::Baseline(asked) => {
+            let check = baseline_check(file, asked, problems);
+            let span = asked.within.as_ref().map_or(raw.name.as_ref()?.span, |within| {
+                Span::new(within.key.start, within.span.end)
+            });
+            (check.map(|check| CheckKind::Baseline(Box::new(check))), span)
         }
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(file, comparisons, problems)?;

@@ -58,7 +58,7 @@ SECURITY LABEL FOR 'dummy' ON ROLE app IS 'secret';
     let privileges = fast.grants.applied("app", &["CREATE"], &[]);
     assert_eq!(privileges, [((Grantee::Public, "CREATE".to_owned()), false)].into());
     let parameter = globals.parameters["log_statement"].applied("postgres", &["SET"], &[]);
-    assert_eq!(parameter[&(Grantee::Role("app".to_owned()), "ALTER SYSTEM".to_owned())], true);
+    assert!(parameter[&(Grantee::Role("app".to_owned()), "ALTER SYSTEM".to_owned())]);
 }
 
 #[test]
