@@ -198,5 +198,5 @@ fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
         "says what to ask, not what must hold",
         "; ask twice to compare twice",
     );
-    RawCheck { name, kind: RawCheckKind::Query(question, comparisons) }
+    RawCheck { name, kind: RawCheckKind::Query(question, Box::new(comparisons)) }
 }
