@@ -37,7 +37,7 @@ pub fn judge_rto(
     restore_asked: bool,
 ) -> ObjectiveReport {
     match measured {
-        Some(measured) => judged(target, measured, duration(measured)),
+        Some(measured) => judged(target, measured, &duration(measured)),
         None if restore_asked => unmeasured(
             target,
             CheckOutcome::Skipped,
@@ -104,7 +104,7 @@ pub fn judge_rpo(
             (true, false) => (most, format!("at most {}", duration(most))),
             (false, false) => (least, format!("at least {}", duration(least))),
         };
-        return judged(target, age, format!("{words} old"));
+        return judged(target, age, &format!("{words} old"));
     }
     errored(&format!(
         "not measured: the backup's time names no zone, so it is {} to {} old; name it: objectives.rpo.zone",
@@ -113,7 +113,7 @@ pub fn judge_rpo(
     ))
 }
 
-fn judged(target: Duration, measured: Duration, words: String) -> ObjectiveReport {
+fn judged(target: Duration, measured: Duration, words: &str) -> ObjectiveReport {
     let met = measured <= target;
     ObjectiveReport {
         target_seconds: target.as_secs_f64(),
@@ -145,13 +145,11 @@ fn instants(text: &str, zone: Option<&TimeZone>) -> Option<(Timestamp, Timestamp
         .or_else(|_| text.parse::<Date>().map(|date| date.to_datetime(Time::midnight())))
         .ok()?;
     let zoned = |zone: &TimeZone| Some(civil.to_zoned(zone.clone()).ok()?.timestamp());
-    match zone {
-        Some(zone) => zoned(zone).map(|instant| (instant, instant)),
-        None => {
-            let utc = zoned(&TimeZone::UTC)?;
-            Some((utc.checked_sub(EAST).ok()?, utc.checked_add(WEST).ok()?))
-        }
+    if let Some(zone) = zone {
+        return zoned(zone).map(|instant| (instant, instant));
     }
+    let utc = zoned(&TimeZone::UTC)?;
+    Some((utc.checked_sub(EAST).ok()?, utc.checked_add(WEST).ok()?))
 }
 
 #[cfg(test)]

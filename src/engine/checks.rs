@@ -59,7 +59,7 @@ pub(super) async fn run(
     }
     let mut readers = Readers::make(checked.cluster).await?;
     for check in checks {
-        let noted = notes.len();
+        let earlier = notes.len();
         let answers = match &check.kind {
             CheckKind::Query(question, comparison) => {
                 let wanted = Wanted::Value(comparison);
@@ -100,7 +100,7 @@ pub(super) async fn run(
             });
             reports.push(report);
         }
-        for note in &notes[noted..] {
+        for note in &notes[earlier..] {
             events.send(RunEvent::Found(note.clone()));
         }
     }

@@ -93,13 +93,11 @@ fn parse(text: &str) -> Result<Vec<(u64, ExpectedRow)>, String> {
                 value(rest).map_err(|what| format!("line {begins}: {what}"))?;
             line += lines;
             record.push(value);
-            match after.strip_prefix(',') {
-                Some(next) => rest = next,
-                None => {
-                    rest = after;
-                    break;
-                }
-            }
+            let Some(next) = after.strip_prefix(',') else {
+                rest = after;
+                break;
+            };
+            rest = next;
         }
         if let Some(next) = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')) {
             line += 1;
@@ -129,16 +127,12 @@ fn value(text: &str) -> Result<(Option<String>, &str, u64), &'static str> {
     loop {
         let (inside, after) = rest.split_once('"').ok_or("a quote is never closed")?;
         value.push_str(inside);
-        match after.strip_prefix('"') {
-            Some(next) => {
-                value.push('"');
-                rest = next;
-            }
-            None => {
-                rest = after;
-                break;
-            }
-        }
+        let Some(next) = after.strip_prefix('"') else {
+            rest = after;
+            break;
+        };
+        value.push('"');
+        rest = next;
     }
     let is_end = rest.is_empty() || rest.starts_with([',', '\n']) || rest.starts_with("\r\n");
     let lines = value.matches('\n').count() as u64;
@@ -149,28 +143,24 @@ fn value(text: &str) -> Result<(Option<String>, &str, u64), &'static str> {
 mod tests {
     use super::*;
 
-    fn rows(text: &str) -> Result<Vec<(u64, Vec<Option<String>>)>, String> {
-        parse(text)
-    }
-
-    fn some(text: &str) -> Option<String> {
-        Some(text.to_owned())
+    fn row<const N: usize>(values: [Option<&str>; N]) -> ExpectedRow {
+        values.map(|value| value.map(str::to_owned)).to_vec()
     }
 
     #[test]
     fn null_is_not_an_empty_text() {
-        let read = rows("a,b\r\n,\"\"\n\"x\n\"\"y\"\"\",é\n").unwrap();
-        assert_eq!(read[0], (1, vec![some("a"), some("b")]));
-        assert_eq!(read[1], (2, vec![None, some("")]));
-        assert_eq!(read[2], (3, vec![some("x\n\"y\""), some("é")]));
-        assert_eq!(rows("a\n\"1\n2\"\n3").unwrap()[2].0, 4);
-        assert_eq!(rows("a\n\nb").unwrap()[1], (2, vec![None]));
+        let read = parse("a,b\r\n,\"\"\n\"x\n\"\"y\"\"\",é\n").unwrap();
+        assert_eq!(read[0], (1, row([Some("a"), Some("b")])));
+        assert_eq!(read[1], (2, row([None, Some("")])));
+        assert_eq!(read[2], (3, row([Some("x\n\"y\""), Some("é")])));
+        assert_eq!(parse("a\n\"1\n2\"\n3").unwrap()[2].0, 4);
+        assert_eq!(parse("a\n\nb").unwrap()[1], (2, row([None])));
     }
 
     #[test]
     fn what_is_no_csv_is_told_by_its_line() {
         for text in ["a\n\"x", "a\nx\"y\"", "a\n\"x\"y"] {
-            assert!(rows(text).unwrap_err().starts_with("line 2: "), "{text}");
+            assert!(parse(text).unwrap_err().starts_with("line 2: "), "{text}");
         }
     }
 }
