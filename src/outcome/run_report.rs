@@ -278,7 +278,7 @@ impl EntryAccount {
 /// About one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckReport {
-    /// `query` or `no_rows`.
+    /// `query`, `no_rows`, `structure`.
     pub kind: String,
     /// Its name.
     pub name: String,
