@@ -70,6 +70,11 @@ fn scenario_with(key: &str, example: &str) -> String {
     match key {
         "name" => name = example,
         "backup.path" => path = example,
+        key if key.starts_with("checks[].structure.") => {
+            let inner = key.rsplit('.').next().unwrap();
+            let named = if inner == "name" { "" } else { "name: a, " };
+            more = format!("checks:\n  - structure: {{{named}{inner}: {example}}}\n");
+        }
         key if key.starts_with("checks[].") => {
             let inner = key.rsplit('.').next().unwrap();
             let no_rows = key.contains("no_rows");

@@ -95,7 +95,7 @@ fn privileges_that_nobody_backed_up_count_where_the_dump_has_any() {
     let found = compared(&[acl("TABLE t", "o", "c")], &again[..1], Written::Alike);
     assert_eq!(found.privileges, ["ACL TABLE t in app"]);
     // `--no-acl`, and `--no-owner`: the privileges are those beside another owner's.
-    let with_table = [again.as_slice(), &[table.clone()]].concat();
+    let with_table = [again.as_slice(), std::slice::from_ref(&table)].concat();
     assert_eq!(compared(&[table], &with_table, Written::Alike).privileges, [""; 0]);
     assert_eq!(
         compared(&[acl("TABLE t", "", "c")], &again[..1], Written::Alike).privileges,

@@ -87,7 +87,7 @@ pub(in crate::scenario) struct RawCheck {
 
 #[derive(Debug)]
 pub(in crate::scenario) enum RawCheckKind {
-    Query(RawQuestion, RawComparisons),
+    Query(RawQuestion, Box<RawComparisons>),
     NoRows(RawQuestion),
     Structure(Given<Vec<Placed<Filled<String>>>>),
 }
