@@ -307,7 +307,7 @@ impl EntryAccount {
 /// About one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckReport {
-    /// `query`, `no_rows` or `rows`.
+    /// `query`, `no_rows`, `rows`, `structure`, `roles`, `sample`, `baseline`, `sequences`, `pgtap`.
     pub kind: String,
     /// Its name.
     pub name: String,

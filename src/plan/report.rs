@@ -165,7 +165,7 @@ pub struct EstimateFacts {
 /// A check.
 #[derive(Debug, Clone, Serialize)]
 pub struct PlannedCheck {
-    /// `query` or `no_rows`.
+    /// `query`, `no_rows`, `structure`.
     pub kind: &'static str,
     /// Its name.
     pub name: String,

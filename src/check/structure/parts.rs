@@ -48,10 +48,8 @@ pub(super) fn of_columns(entry: &TocEntry, other: &TocEntry, exactly: bool) -> V
             parts.push(format!("column {name} has another type"));
         }
         if now.is_not_null != column.is_not_null {
-            parts.push(match column.is_not_null {
-                true => format!("column {name} lost NOT NULL"),
-                false => format!("column {name} won NOT NULL"),
-            });
+            let change = if column.is_not_null { "lost" } else { "won" };
+            parts.push(format!("column {name} {change} NOT NULL"));
         }
         match (&column.default, &now.default) {
             (Some(_), None) => parts.push(format!("column {name} lost its default")),

@@ -80,7 +80,7 @@ fn sequences(keys: &mut Keys<'_, '_>) -> RawCheck {
                 ListOf(glob()),
                 "['*']",
                 "['app_*']",
-                "the databases to look at; every glob must match one of the backup",
+                "the databases, as globs; each must match one that is restored",
             ),
             schemas: keys.optional(
                 "schemas",
