@@ -2,6 +2,8 @@
 
 mod content;
 mod judge;
+mod sample;
 
 pub use content::{Choice, choose};
 pub use judge::{Judged, judge_count, judge_value};
+pub use sample::{Sample, judge_sample, least_share};

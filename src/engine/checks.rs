@@ -2,6 +2,7 @@
 
 mod query;
 mod rows;
+mod sample;
 
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use crate::ephemeral::EphemeralError;
 use crate::event::{EventSender, RunEvent};
 use crate::outcome::{CheckOutcome, CheckReport, DatabaseOutcome, DatabaseReport};
 use crate::postgres::{Session, check_session};
-use crate::scenario::{Check, CheckKind, Question};
+use crate::scenario::{Check, CheckKind, Question, matches_any};
 
 /// What checks look at.
 pub(super) struct Checked<'a> {
@@ -49,6 +50,7 @@ pub(super) async fn run(
                 vec![ask(checked, &mut readers, check, question, None).await?]
             }
             CheckKind::Rows(asked) => rows::judge(checked, asked),
+            CheckKind::Sample(asked) => sample::ask(checked, &mut readers, asked).await?,
         };
         for answer in answers {
             let report = CheckReport {
@@ -94,6 +96,16 @@ async fn ask(
 }
 
 impl Checked<'_> {
+    /// What is said of each glob that matches no database that was to be restored.
+    fn unmatched(&self, globs: &[String]) -> Vec<String> {
+        let tried = || self.databases.iter().filter(|one| one.outcome != DatabaseOutcome::Skipped);
+        let lost = globs.iter().filter(|glob| {
+            let glob = std::slice::from_ref(*glob);
+            !tried().any(|database| matches_any(glob, &database.name))
+        });
+        lost.map(|glob| format!("no database that is restored matches `{glob}`")).collect()
+    }
+
     /// Whether a database can be asked; else what a check on it says.
     fn standing(&self, name: &str) -> Result<(), (CheckOutcome, String)> {
         let database = self.databases.iter().find(|database| database.name == name);

@@ -7,6 +7,7 @@ pub(crate) mod check_session;
 pub(crate) mod content;
 pub(crate) mod integrity;
 mod log;
+pub(crate) mod sampling;
 mod session;
 pub mod sqlstate;
 

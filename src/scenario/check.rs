@@ -1,5 +1,6 @@
 //! Checks as scenarios declare them. How they are judged is in `check`.
 
+use std::fmt;
 use std::time::Duration;
 
 use glob::Pattern;
@@ -29,6 +30,40 @@ pub enum CheckKind {
     NoRows(Question),
     /// Tables have the rows of the dump.
     Rows(RowsCheck),
+    /// A seeded sample of rows can be read, and refers to rows that are there.
+    Sample(SampleCheck),
+}
+
+/// Which rows are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleCheck {
+    /// The databases, as globs.
+    pub databases: Vec<String>,
+    /// How many tables of each.
+    pub tables: u64,
+    /// How many rows of each table.
+    pub rows: SampleRows,
+    /// Another one chooses other tables and rows.
+    pub seed: u64,
+}
+
+/// How many rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SampleRows {
+    /// A share of them, of 1: at least one row.
+    Share(f64),
+    /// So many.
+    Count(u64),
+}
+
+/// `1 %`, `100`.
+impl fmt::Display for SampleRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Share(share) => write!(f, "{} %", (share * 1e8).round() / 1e6),
+            Self::Count(rows) => write!(f, "{rows}"),
+        }
+    }
 }
 
 /// Whose rows are compared with the dump's.
@@ -61,6 +96,7 @@ impl CheckKind {
             Self::Query(..) => "query",
             Self::NoRows(_) => "no_rows",
             Self::Rows(_) => "rows",
+            Self::Sample(_) => "sample",
         }
     }
 }
@@ -100,7 +136,7 @@ impl Check {
     pub fn database(&self) -> Option<&str> {
         match &self.kind {
             CheckKind::Query(question, _) | CheckKind::NoRows(question) => Some(&question.database),
-            CheckKind::Rows(_) => None,
+            CheckKind::Rows(_) | CheckKind::Sample(_) => None,
         }
     }
 
@@ -108,7 +144,7 @@ impl Check {
     pub fn hides_observed(&self) -> bool {
         match &self.kind {
             CheckKind::NoRows(question) => question.sql.is_secret(),
-            CheckKind::Rows(_) => false,
+            CheckKind::Rows(_) | CheckKind::Sample(_) => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -123,6 +159,10 @@ impl Check {
             CheckKind::Rows(rows) => {
                 format!("the rows of the dump, content {}", rows.content.as_str())
             }
+            CheckKind::Sample(sample) => format!(
+                "{} rows of each of {} tables, seed {}: every column readable, every foreign key found",
+                sample.rows, sample.tables, sample.seed
+            ),
             CheckKind::Query(_, comparison) => match comparison {
                 Comparison::Equals(value) => format!("= {}", text(value)),
                 Comparison::AtLeast(value) => format!(">= {}", text(value)),

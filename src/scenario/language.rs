@@ -14,7 +14,7 @@ use super::suggest::{either, nearest};
 
 pub(super) use raw::{
     RawBackup, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawPostgres, RawQuestion,
-    RawReport, RawRestore, RawRows, RawSandbox, RawScenario, RawVerdict,
+    RawReport, RawRestore, RawRows, RawSample, RawSandbox, RawScenario, RawVerdict,
 };
 
 /// Reads a scenario, or describes one.

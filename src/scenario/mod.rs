@@ -24,7 +24,9 @@ mod values;
 
 use camino::Utf8PathBuf;
 
-pub use check::{Check, CheckKind, Comparison, Question, RowsCheck, matches_any};
+pub use check::{
+    Check, CheckKind, Comparison, Question, RowsCheck, SampleCheck, SampleRows, matches_any,
+};
 pub use choice::{
     BackupChoice, ContentMode, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand,
     KeyChoice, Limits, OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice,

@@ -17,7 +17,7 @@ use super::shape::Shape;
 use super::suggest::{either, nearest};
 use crate::finding::{FindingClass, FindingCode};
 
-pub(super) use units::{age, size};
+pub(super) use units::{age, sample_rows, size};
 
 /// Names become JUnit suites, metric labels and lines on a terminal.
 const LIMIT_NAME: usize = 200;

@@ -17,23 +17,18 @@ pub(super) fn judge(checked: &Checked<'_>, check: &RowsCheck) -> Vec<Answered> {
         observed,
         started,
     };
-    let tried = || checked.databases.iter().filter(|one| one.outcome != DatabaseOutcome::Skipped);
-    let lost = check.databases.iter().filter(|glob| {
-        let glob = std::slice::from_ref(*glob);
-        !tried().any(|database| matches_any(glob, &database.name))
-    });
-    let mut answers: Vec<Answered> = lost
-        .map(|glob| {
-            let observed = format!("no database that is restored matches `{glob}`");
-            answered(None, (CheckOutcome::Failed, observed))
-        })
-        .collect();
+    let lost = checked.unmatched(&check.databases).into_iter();
+    let mut answers: Vec<Answered> =
+        lost.map(|observed| answered(None, (CheckOutcome::Failed, observed))).collect();
+    let tried = checked.databases.iter().filter(|one| one.outcome != DatabaseOutcome::Skipped);
     let matched: Vec<&DatabaseReport> =
-        tried().filter(|one| matches_any(&check.databases, &one.name)).collect();
+        tried.filter(|one| matches_any(&check.databases, &one.name)).collect();
     let is_any = matched.iter().any(|database| database.tables_compared > 0);
     let is_all_restored = matched.iter().all(|one| one.outcome == DatabaseOutcome::Restored);
     for database in matched {
-        answers.push(answered(Some(database), of_database(database, !is_any && is_all_restored)));
+        let is_named = check.databases.contains(&database.name);
+        let is_nothing = is_named || !is_any && is_all_restored;
+        answers.push(answered(Some(database), of_database(database, is_nothing)));
     }
     answers
 }

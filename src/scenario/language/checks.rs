@@ -1,10 +1,12 @@
 //! Keys of checks.
 
-use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows};
+use super::raw::{RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawSample};
 use crate::scenario::choice::ContentMode;
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
-use crate::scenario::values::{age, glob, name, number, one_of, operand, regex, text};
+use crate::scenario::values::{
+    age, glob, name, number, one_of, operand, regex, sample_rows, text, whole,
+};
 
 /// The default of a comparison, in words.
 const ONE: &str = "exactly one of these";
@@ -24,6 +26,11 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             section: no_rows,
         },
         Tag { name: "rows", meaning: "tables have the rows of the dump", section: rows },
+        Tag {
+            name: "sample",
+            meaning: "a seeded sample of rows can be read, and refers to rows that are there",
+            section: sample,
+        },
     ],
 };
 
@@ -31,6 +38,42 @@ fn no_rows(keys: &mut Keys<'_, '_>) -> RawCheck {
     RawCheck {
         name: keys.required("name", name(), "no negative stock", UNIQUE),
         kind: RawCheckKind::NoRows(question(keys, "select 1 from items where stock < 0")),
+    }
+}
+
+fn sample(keys: &mut Keys<'_, '_>) -> RawCheck {
+    RawCheck {
+        name: keys.required("name", name(), "readable rows", UNIQUE),
+        kind: RawCheckKind::Sample(RawSample {
+            databases: keys.optional(
+                "databases",
+                ListOf(glob()),
+                "['*']",
+                "[shop, 'app_*']",
+                "the databases, as globs; each must match one that is restored",
+            ),
+            tables: keys.optional(
+                "tables",
+                whole(1, "a sample of no table proves nothing").keeping_secrets(),
+                "20",
+                "50",
+                "how many tables with rows, of each database",
+            ),
+            rows: keys.optional(
+                "rows",
+                sample_rows().keeping_secrets(),
+                "1%",
+                "100",
+                "how many rows of each table: a share, at least one row, or a number",
+            ),
+            seed: keys.optional(
+                "seed",
+                whole(0, "a whole number").keeping_secrets(),
+                "1",
+                "7",
+                "the same seed chooses the same tables and rows on every server",
+            ),
+        }),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 
 use crate::finding::FindingCode;
+use crate::scenario::check::SampleRows;
 use crate::scenario::choice::{
     ContentMode, EngineChoice, ImageChoice, IsolationDemand, OnError, Pick, PullPolicy,
 };
@@ -90,6 +91,15 @@ pub(in crate::scenario) enum RawCheckKind {
     Query(RawQuestion, RawComparisons),
     NoRows(RawQuestion),
     Rows(RawRows),
+    Sample(RawSample),
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawSample {
+    pub(in crate::scenario) databases: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) tables: Given<Filled<u64>>,
+    pub(in crate::scenario) rows: Given<Filled<SampleRows>>,
+    pub(in crate::scenario) seed: Given<Filled<u64>>,
 }
 
 #[derive(Debug)]

@@ -10,11 +10,11 @@ use crate::scenario::choice::RestoreChoice;
 use crate::scenario::filled::Filled;
 use crate::scenario::kind::Placed;
 use crate::scenario::language::{
-    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawScenario,
+    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawSample, RawScenario,
 };
 use crate::scenario::problem::Problems;
 use crate::scenario::span::{Span, line_column, line_of};
-use crate::scenario::{Check, CheckKind, Comparison, Question, RowsCheck};
+use crate::scenario::{Check, CheckKind, Comparison, Question, RowsCheck, SampleCheck, SampleRows};
 
 pub(super) fn checks(
     file: &Utf8Path,
@@ -47,6 +47,9 @@ pub(super) fn checks(
                 }
             }
             RawCheckKind::Rows(rows) => refuse_no_database(rows.databases.as_ref(), problems),
+            RawCheckKind::Sample(sample) => {
+                refuse_no_database(sample.databases.as_ref(), problems);
+            }
         }
         checks.extend(one_check(file, &check.value, problems));
     }
@@ -59,6 +62,9 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
             (question(asked).map(CheckKind::NoRows), raw.name.as_ref()?.span)
         }
         RawCheckKind::Rows(asked) => (Some(CheckKind::Rows(rows(asked))), raw.name.as_ref()?.span),
+        RawCheckKind::Sample(asked) => {
+            (Some(CheckKind::Sample(sample(asked))), raw.name.as_ref()?.span)
+        }
         RawCheckKind::Query(asked, comparisons) => {
             let (comparison, span) = comparison(comparisons, problems)?;
             (question(asked).map(|question| CheckKind::Query(question, comparison)), span)
@@ -79,6 +85,15 @@ fn rows(raw: &RawRows) -> RowsCheck {
     RowsCheck {
         databases: globs(raw.databases.as_ref()),
         content: value(raw.content.as_ref()).unwrap_or_default(),
+    }
+}
+
+fn sample(raw: &RawSample) -> SampleCheck {
+    SampleCheck {
+        databases: globs(raw.databases.as_ref()),
+        tables: value(raw.tables.as_ref()).unwrap_or(20),
+        rows: value(raw.rows.as_ref()).unwrap_or(SampleRows::Share(0.01)),
+        seed: value(raw.seed.as_ref()).unwrap_or(1),
     }
 }
 
