@@ -169,11 +169,9 @@ impl SampleTable {
             Amount::Share(share) => format!("pg_catalog.ceil(rows * {share}::numeric)::bigint"),
             Amount::Rows(rows) => format!("least(rows, {rows})"),
         };
-        let broken: String = self
-            .foreign_keys
-            .iter()
-            .map(|key| format!(", count(*) filter (where {})", key.broken))
-            .collect();
+        let broken = self.foreign_keys.iter().fold(String::new(), |text, key| {
+            text + ", count(*) filter (where " + &key.broken + ")"
+        });
         // By their place in the file: a row as a whole would be read as a whole to be sorted.
         format!(
             "with total as materialized (select count(*) as rows from {table}), \

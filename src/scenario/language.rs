@@ -2,6 +2,7 @@
 
 mod checks;
 mod raw;
+mod scope;
 mod sections;
 mod verdict;
 
@@ -14,7 +15,7 @@ use super::suggest::{either, nearest};
 
 pub(super) use raw::{
     RawBackup, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawPostgres, RawQuestion,
-    RawReport, RawRestore, RawRows, RawSample, RawSandbox, RawScenario, RawVerdict,
+    RawReport, RawRestore, RawRows, RawSample, RawSandbox, RawScenario, RawScope, RawVerdict,
 };
 
 /// Reads a scenario, or describes one.

@@ -28,9 +28,9 @@ pub use check::{
     Check, CheckKind, Comparison, Question, RowsCheck, SampleCheck, SampleRows, matches_any,
 };
 pub use choice::{
-    BackupChoice, ContentMode, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand,
-    KeyChoice, Limits, OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice,
-    SandboxChoice,
+    BackupChoice, ContentMode, DatabaseSample, EngineChoice, ExpectedVerdict, ImageChoice,
+    IsolationDemand, KeyChoice, Limits, OnError, Pick, PostgresChoice, PullPolicy, ReportChoice,
+    RestoreChoice, SandboxChoice,
 };
 pub use fill::Environment;
 pub use filled::Filled;

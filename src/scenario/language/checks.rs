@@ -165,5 +165,5 @@ fn query(keys: &mut Keys<'_, '_>) -> RawCheck {
     };
     let all = ["equals", "at_least", "at_most", "between", "newer_than", "matches"];
     keys.exactly_one(&all, "says what to ask, not what must hold", "; ask twice to compare twice");
-    RawCheck { name, kind: RawCheckKind::Query(question, comparisons) }
+    RawCheck { name, kind: RawCheckKind::Query(question, Box::new(comparisons)) }
 }

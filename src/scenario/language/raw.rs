@@ -63,10 +63,17 @@ pub(in crate::scenario) struct RawSandbox {
 
 #[derive(Debug, Default)]
 pub(in crate::scenario) struct RawRestore {
+    pub(in crate::scenario) scope: Given<RawScope>,
     pub(in crate::scenario) only: Given<Vec<Placed<Filled<String>>>>,
     pub(in crate::scenario) exclude: Given<Vec<Placed<Filled<String>>>>,
     pub(in crate::scenario) on_error: Given<Filled<OnError>>,
     pub(in crate::scenario) time_limit: Given<Filled<Duration>>,
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) enum RawScope {
+    Full,
+    Sample { databases: Given<Filled<u64>>, seed: Given<Filled<u64>> },
 }
 
 #[derive(Debug, Default)]
@@ -88,7 +95,7 @@ pub(in crate::scenario) struct RawCheck {
 
 #[derive(Debug)]
 pub(in crate::scenario) enum RawCheckKind {
-    Query(RawQuestion, RawComparisons),
+    Query(RawQuestion, Box<RawComparisons>),
     NoRows(RawQuestion),
     Rows(RawRows),
     Sample(RawSample),
