@@ -139,6 +139,8 @@ pub enum RunEvent {
         name: String,
         /// What pgdrill says.
         judgement: Judgement,
+        /// `sample: 3 of 50 databases`; `None`: all were to be restored.
+        scope: Option<String>,
         /// What the scenario expects of the backup; `None`: that it is restorable.
         expected: Option<String>,
         /// How long it took.

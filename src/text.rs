@@ -41,7 +41,7 @@ pub fn duration(duration: Duration) -> String {
 pub fn counted(count: usize, noun: &str) -> String {
     if count == 1 {
         format!("1 {noun}")
-    } else if let Some(stem) = noun.strip_suffix('y') {
+    } else if let Some(stem) = noun.strip_suffix('y').filter(|stem| !stem.ends_with('e')) {
         format!("{count} {stem}ies")
     } else {
         format!("{count} {noun}s")

@@ -6,9 +6,11 @@ mod content;
 mod judge;
 mod objective;
 mod rows;
+mod sample;
 pub(crate) mod structure;
 
 pub use content::{Choice, choose};
 pub use judge::{Judged, judge_count, judge_value};
 pub use objective::{NewestData, judge_rpo, judge_rto};
 pub(crate) use rows::{RowMatcher, judge_columns};
+pub use sample::{Sample, judge_sample, least_share};

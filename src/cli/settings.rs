@@ -132,7 +132,9 @@ impl ContentArgs {
     /// What the command line says wins over what scenarios say.
     pub(super) fn apply(&self, scenarios: &mut [Scenario]) {
         if let Some(mode) = self.content {
-            scenarios.iter_mut().for_each(|scenario| scenario.set_content(mode));
+            for scenario in scenarios {
+                scenario.set_content(mode);
+            }
         }
     }
 }

@@ -7,13 +7,15 @@ use super::objectives::ObjectiveArgs;
 use super::run::run_scenarios;
 use super::settings::{ContentArgs, KeyArgs, RunArgs};
 use crate::outcome::ExitCode;
-use crate::scenario::{Scenario, name_of_backup};
+use crate::scenario::{DatabaseSample, Scenario, name_of_backup};
 
 /// How much to restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum RestoreTest {
     /// Everything.
     Full,
+    /// Three databases, which the backup itself chooses; the verdict says so.
+    Sample,
 }
 
 /// Options of `pgdrill verify`.
@@ -46,11 +48,14 @@ pub(super) struct VerifyCommand {
 
 pub(super) fn run(command: &VerifyCommand) -> ExitCode {
     let name = command.name.clone().unwrap_or_else(|| name_of_backup(&command.backup));
-    let restore = match command.restore_test {
-        Some(RestoreTest::Full) => true,
-        None => false,
-    };
-    let mut scenarios = [Scenario::of_backup(name, command.backup.clone(), restore)];
+    let is_restored = command.restore_test.is_some();
+    let mut scenario = Scenario::of_backup(name, command.backup.clone(), is_restored);
+    if let (Some(RestoreTest::Sample), Some(restore)) =
+        (command.restore_test, &mut scenario.restore)
+    {
+        restore.sample = Some(DatabaseSample { databases: DatabaseSample::DATABASES, seed: None });
+    }
+    let mut scenarios = [scenario];
     command.key.apply(&mut scenarios);
     command.content.apply(&mut scenarios);
     command.objectives.apply(&mut scenarios);

@@ -156,8 +156,17 @@ fn line_of(event: &RunEvent, model: &ProgressModel, style: Style) -> Option<Stri
                 one_line(&leftovers.join(", "), 1000)
             )
         }
-        RunEvent::ScenarioFinished { judgement, expected, took, restored, not_tested, .. } => {
-            let verdict = verdict_line(*judgement, expected.is_some(), *restored, style);
+        RunEvent::ScenarioFinished {
+            judgement,
+            scope,
+            expected,
+            took,
+            restored,
+            not_tested,
+            ..
+        } => {
+            let scope = scope.as_deref();
+            let verdict = verdict_line(*judgement, scope, expected.is_some(), *restored, style);
             let mut text = format!("\n{verdict} ({})", duration(*took));
             if let Some(expected) = expected {
                 let came = what_came(*judgement);
@@ -193,11 +202,16 @@ fn what_came(judgement: Judgement) -> &'static str {
 
 fn verdict_line(
     judgement: Judgement,
+    scope: Option<&str>,
     fault_expected: bool,
     (restored, total): (usize, usize),
     style: Style,
 ) -> String {
-    let databases = format!("{restored} of {}", counted(total, "database"));
+    let databases = match scope {
+        // Not all of a backup has been seen to be so.
+        Some(scope) => format!("{scope}, {restored} restored"),
+        None => format!("{restored} of {}", counted(total, "database")),
+    };
     match (judgement.verdict, judgement.result) {
         (Verdict::Restorable, ScenarioResult::Passed) => {
             style.good(&format!("✓ Backup is RESTORABLE: {databases}"))
@@ -280,6 +294,7 @@ mod tests {
         let event = RunEvent::ScenarioFinished {
             name: "nightly".into(),
             judgement: Judgement { verdict, result },
+            scope: None,
             expected: expected.map(ToOwned::to_owned),
             took: std::time::Duration::from_secs(2),
             restored: (1, 1),

@@ -158,9 +158,8 @@ fn checks(plan: &ScenarioPlan) -> String {
             one_line(&check.name, 60),
             check
                 .database
-                .iter()
-                .map(|name| format!(" in {}", one_line(name, 60)))
-                .collect::<String>(),
+                .as_ref()
+                .map_or_else(String::new, |name| { format!(" in {}", one_line(name, 60)) }),
             one_line(&check.expected, 100)
         ));
     }

@@ -4,6 +4,7 @@ mod baseline;
 mod newest;
 mod query;
 mod rows;
+mod sample;
 mod sequences;
 mod structure;
 mod targets;
@@ -79,6 +80,7 @@ pub(super) async fn run(
             CheckKind::Sequences(compared) => {
                 sequences::compare(checked, &mut readers, compared).await?
             }
+            CheckKind::Sample(asked) => sample::ask(checked, &mut readers, asked).await?,
         };
         for answer in answers {
             let report = CheckReport {

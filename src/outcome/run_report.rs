@@ -65,6 +65,8 @@ pub struct ScenarioReport {
     pub expectation: Expectation,
     /// What the scenario expects: `restorable`, `not_restorable: dump_truncated in shop`.
     pub expected: String,
+    /// `sample: 3 of 50 databases`, where not all of them were to be restored.
+    pub scope: Option<String>,
     /// The thing under test.
     pub backup: BackupFacts,
     /// The throwaway server; no engine had been chosen where this is missing.
@@ -98,6 +100,7 @@ impl ScenarioReport {
             result: ScenarioResult::Skipped,
             expectation: Expectation::Unmet,
             expected: ExpectedVerdict::default().to_string(),
+            scope: None,
             backup: BackupFacts::default(),
             engine: None,
             databases: Vec::new(),

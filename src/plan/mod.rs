@@ -6,6 +6,7 @@ mod inventory;
 mod locale;
 mod lost;
 mod report;
+mod sample;
 #[cfg(test)]
 mod tests;
 mod unmade;
@@ -45,6 +46,8 @@ pub struct RestorePlan {
     pub starts: bool,
     /// Indices of the databases that the scenario leaves out.
     pub excluded: Vec<usize>,
+    /// Indices of the databases that are not in the sample.
+    pub unsampled: Vec<usize>,
     /// The server's major version.
     pub major: u32,
     /// Name of the bootstrap superuser that the source had; ours is another.
@@ -78,6 +81,10 @@ pub fn build(scenario: &Scenario, inventory: &BackupInventory) -> RestorePlan {
     };
     let (databases, excluded): (Vec<usize>, Vec<usize>) =
         (0..inventory.databases.len()).partition(|&index| wanted(&inventory.databases[index].name));
+    let (databases, unsampled) = match restore.sample {
+        Some(chosen) => sample::part(scenario, inventory, chosen, databases),
+        None => (databases, Vec::new()),
+    };
     let mut plan = RestorePlan {
         major: scenario.postgres.major.or_else(|| inventory.needs_major()).unwrap_or(DEFAULT_MAJOR),
         bootstrap_role: inventory
@@ -97,6 +104,7 @@ pub fn build(scenario: &Scenario, inventory: &BackupInventory) -> RestorePlan {
         starts: false,
         databases,
         excluded,
+        unsampled,
     };
     // A backup that has lost a database would be found good for those that are left.
     for glob in &restore.only {
@@ -128,6 +136,15 @@ pub fn build(scenario: &Scenario, inventory: &BackupInventory) -> RestorePlan {
         && !plan.sound.is_empty()
         && !is_tampered(inventory);
     plan
+}
+
+impl RestorePlan {
+    /// What part of the databases is restored, where a sample is: `sample: 3 of 50 databases`.
+    pub fn scope(&self) -> Option<String> {
+        let (taken, left) = (self.databases.len(), self.unsampled.len());
+        let all = crate::text::counted(taken + left, "database");
+        (left > 0).then(|| format!("sample: {taken} of {all}"))
+    }
 }
 
 /// Who changed the globals may have changed anything.
@@ -216,6 +233,11 @@ fn not_tested(plan: &mut RestorePlan, scenario: &Scenario, inventory: &BackupInv
     }
     let left_out = listed(&sentences);
     plan.not_tested.extend(left_out);
+    if let Some(scope) = plan.scope() {
+        let others: Vec<&str> =
+            plan.unsampled.iter().map(|&index| inventory.databases[index].name.as_str()).collect();
+        plan.not_tested.push(format!("{scope}: read and not restored were {}", others.join(", ")));
+    }
     let taken = plan.databases.iter().map(|&index| &inventory.databases[index]);
     plan.not_tested.extend(left_open(taken, inventory.globals.as_ref()));
     let counted_only = |&&index: &&usize| {

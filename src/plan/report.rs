@@ -221,6 +221,7 @@ impl ScenarioPlan {
             excluded: plan
                 .excluded
                 .iter()
+                .chain(&plan.unsampled)
                 .map(|&at| inventory.databases[at].name.clone())
                 .collect(),
             estimate: EstimateFacts {

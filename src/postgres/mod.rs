@@ -10,6 +10,7 @@ pub(crate) mod integrity;
 pub(crate) mod keyed_rows;
 mod log;
 pub(crate) mod login;
+pub(crate) mod sampling;
 pub(crate) mod sequences;
 mod session;
 pub mod sqlstate;

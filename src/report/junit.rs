@@ -253,8 +253,9 @@ fn own_cases(scenario: &ScenarioReport) -> Vec<TestCase> {
     }
     let run = of(&is_about_run);
     let verdict = format!(
-        "verdict: {}\nexpected: {}\nnot tested:\n- {}",
+        "verdict: {}{}\nexpected: {}\nnot tested:\n- {}",
         scenario.verdict.as_str(),
+        scenario.scope.as_ref().map_or_else(String::new, |scope| format!(" ({scope})")),
         scenario.expected,
         scenario.not_tested.join("\n- ")
     );

@@ -1,5 +1,6 @@
 //! Checks as scenarios declare them. How they are judged is in `check`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,10 +39,44 @@ pub enum CheckKind {
     Structure(Databases),
     /// Roles, memberships and tablespaces are as globals say.
     Roles,
+    /// A seeded sample of rows can be read, and refers to rows that are there.
+    Sample(SampleCheck),
     /// Tables hold what those of the source held.
     Baseline(Box<BaselineCheck>),
     /// No sequence is behind the columns that it feeds.
     Sequences(SequenceCheck),
+}
+
+/// Which rows are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SampleCheck {
+    /// The databases.
+    pub databases: Databases,
+    /// How many tables of each.
+    pub tables: u64,
+    /// How many rows of each table.
+    pub rows: SampleRows,
+    /// Another one chooses other tables and rows.
+    pub seed: u64,
+}
+
+/// How many rows of a table.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SampleRows {
+    /// A share of them, of 1: at least one row.
+    Share(f64),
+    /// So many.
+    Count(u64),
+}
+
+/// `1 %`, `100`.
+impl fmt::Display for SampleRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Share(share) => write!(f, "{} %", (share * 1e8).round() / 1e6),
+            Self::Count(rows) => write!(f, "{rows}"),
+        }
+    }
 }
 
 /// Whose rows are compared with the dump's.
@@ -131,6 +166,14 @@ impl Databases {
         }
     }
 
+    /// Whether this database is asked for by its own name.
+    pub fn names(&self, name: &str) -> bool {
+        match self {
+            Self::One(one) => one == name,
+            Self::Each(globs) => globs.iter().any(|glob| glob == name),
+        }
+    }
+
     /// The only one that is named.
     pub fn one(&self) -> Option<&str> {
         match self {
@@ -149,6 +192,7 @@ impl CheckKind {
             Self::Rows(_) => "rows",
             Self::Structure(_) => "structure",
             Self::Roles => "roles",
+            Self::Sample(_) => "sample",
             Self::Baseline(_) => "baseline",
             Self::Sequences(_) => "sequences",
         }
@@ -205,6 +249,7 @@ impl Check {
             }
             CheckKind::Rows(rows) => Some(&rows.databases),
             CheckKind::Structure(databases) => Some(databases),
+            CheckKind::Sample(check) => Some(&check.databases),
             CheckKind::Sequences(check) => Some(&check.databases),
             CheckKind::Roles | CheckKind::Baseline(_) => None,
         }
@@ -219,6 +264,7 @@ impl Check {
             CheckKind::Rows(_)
             | CheckKind::Structure(_)
             | CheckKind::Roles
+            | CheckKind::Sample(_)
             | CheckKind::Baseline(_)
             | CheckKind::Sequences(_) => false,
             CheckKind::Query(question, comparison) => {
@@ -240,6 +286,10 @@ impl Check {
             CheckKind::Rows(rows) => {
                 format!("the rows of the dump, content {}", rows.content.as_str())
             }
+            CheckKind::Sample(sample) => format!(
+                "{} rows of each of {} tables, seed {}: every column readable, every foreign key found",
+                sample.rows, sample.tables, sample.seed
+            ),
             CheckKind::Structure(_) => "every entry of the table of contents as it says".to_owned(),
             CheckKind::Roles => "roles and tablespaces as globals say".to_owned(),
             CheckKind::Sequences(_) => "no sequence behind its column".to_owned(),

@@ -149,6 +149,22 @@ pub struct RestoreChoice {
     pub time_limit: Option<Duration>,
     /// Of how many tables values are compared, where no check `rows` says it.
     pub content: ContentMode,
+    /// Not all of these databases, but a sample.
+    pub sample: Option<DatabaseSample>,
+}
+
+/// A seeded choice of databases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatabaseSample {
+    /// How many.
+    pub databases: u64,
+    /// Another one chooses others; `None`: the backup decides.
+    pub seed: Option<u64>,
+}
+
+impl DatabaseSample {
+    /// How many where nobody says it.
+    pub const DATABASES: u64 = 3;
 }
 
 impl Default for RestoreChoice {
@@ -159,6 +175,7 @@ impl Default for RestoreChoice {
             on_error: OnError::default(),
             time_limit: None,
             content: ContentMode::default(),
+            sample: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod checks;
 mod objectives;
 mod raw;
+mod scope;
 mod sections;
 mod verdict;
 
@@ -15,8 +16,8 @@ use super::suggest::{either, nearest};
 
 pub(super) use raw::{
     RawBackup, RawBaseline, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawNewest,
-    RawPostgres, RawQuestion, RawReport, RawRestore, RawRows, RawRpo, RawSandbox, RawScenario,
-    RawThresholds, RawVerdict,
+    RawPostgres, RawQuestion, RawReport, RawRestore, RawRows, RawRpo, RawSample, RawSandbox,
+    RawScenario, RawScope, RawThresholds, RawVerdict,
 };
 
 /// Reads a scenario, or describes one.

@@ -29,12 +29,12 @@ use camino::Utf8PathBuf;
 
 pub use check::{
     BaselineCheck, CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question, RowsCheck,
-    SequenceCheck,
+    SampleCheck, SampleRows, SequenceCheck,
 };
 pub use choice::{
-    BackupChoice, ContentMode, EngineChoice, ExpectedVerdict, ImageChoice, IsolationDemand,
-    KeyChoice, Limits, OnError, Pick, PostgresChoice, PullPolicy, ReportChoice, RestoreChoice,
-    SandboxChoice,
+    BackupChoice, ContentMode, DatabaseSample, EngineChoice, ExpectedVerdict, ImageChoice,
+    IsolationDemand, KeyChoice, Limits, OnError, Pick, PostgresChoice, PullPolicy, ReportChoice,
+    RestoreChoice, SandboxChoice,
 };
 pub use condition::{Condition, Thresholds};
 pub use expected_rows::{ExpectedRow, ExpectedRows};

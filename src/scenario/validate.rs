@@ -8,13 +8,14 @@ use camino::{Utf8Path, Utf8PathBuf};
 
 use super::Scenario;
 use super::choice::{
-    BackupChoice, EngineChoice, ExpectedVerdict, ImageChoice, KeyChoice, Limits, PostgresChoice,
-    ReportChoice, RestoreChoice, SandboxChoice,
+    BackupChoice, DatabaseSample, EngineChoice, ExpectedVerdict, ImageChoice, KeyChoice, Limits,
+    PostgresChoice, ReportChoice, RestoreChoice, SandboxChoice,
 };
 use super::filled::Filled;
 use super::kind::Placed;
 use super::language::{
-    RawBackup, RawDecrypt, RawPostgres, RawReport, RawRestore, RawSandbox, RawScenario, RawVerdict,
+    RawBackup, RawDecrypt, RawPostgres, RawReport, RawRestore, RawSandbox, RawScenario, RawScope,
+    RawVerdict,
 };
 use super::problem::Problems;
 
@@ -186,6 +187,13 @@ fn restore_choice(raw: &RawRestore, problems: &mut Problems<'_>) -> RestoreChoic
         on_error: value(raw.on_error.as_ref()).unwrap_or_default(),
         time_limit: value(raw.time_limit.as_ref()),
         content: default.content,
+        sample: raw.scope.as_ref().and_then(|scope| match &scope.value {
+            RawScope::Full => None,
+            RawScope::Sample { databases, seed } => Some(DatabaseSample {
+                databases: value(databases.as_ref()).unwrap_or(DatabaseSample::DATABASES),
+                seed: value(seed.as_ref()),
+            }),
+        }),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::finding::{FindingClass, FindingCode};
 
 pub(super) use condition::condition;
 pub use units::duration_of;
-pub(super) use units::{age, size};
+pub(super) use units::{age, sample_rows, size};
 
 /// Names become JUnit suites, metric labels and lines on a terminal.
 const LIMIT_NAME: usize = 200;

@@ -11,7 +11,10 @@ pub(super) fn judge(checked: &Checked<'_>, check: &RowsCheck) -> Vec<Answered> {
     let matched = || checked.databases.iter().filter(|one| check.databases.holds(&one.name));
     let is_any = matched().any(|database| database.tables_compared > 0);
     let is_all_restored = matched().all(|one| one.outcome == DatabaseOutcome::Restored);
-    checked.each(&check.databases, |one| of_database(one, !is_any && is_all_restored))
+    checked.each(&check.databases, |one| {
+        let is_nothing = check.databases.names(&one.name) || !is_any && is_all_restored;
+        of_database(one, is_nothing)
+    })
 }
 
 fn of_database(database: &DatabaseReport, is_nothing: bool) -> (CheckOutcome, String) {

@@ -20,7 +20,7 @@ use crate::text::{ByteCount, counted};
 /// A table's rows in the dump.
 #[derive(Debug, Clone, PartialEq)]
 struct Rows {
-    rows: u64,
+    count: u64,
     bytes: u64,
     /// `None` where they cannot be compared.
     values: Option<Values>,
@@ -70,7 +70,7 @@ pub(super) async fn compare(
         match columns {
             Some((fingerprint, columns)) => comparable.push(Comparable {
                 table,
-                rows: found.rows,
+                rows: found.count,
                 bytes: found.bytes,
                 fingerprint,
                 columns,
@@ -139,14 +139,14 @@ fn in_dump(dump: &DatabaseDump, rows: &Counted) -> BTreeMap<TableName, Rows> {
 /// The rows of one entry; `None` where it has none.
 fn rows_of(entry: &TocEntry) -> Option<Rows> {
     let data = entry.data.as_ref()?;
-    let rows = data.rows.filter(|rows| *rows > 0)?;
+    let count = data.rows.filter(|rows| *rows > 0)?;
     let target = CopyTarget::parse(entry.copy_statement.as_bytes(), "UTF8");
     // Since PostgreSQL 12 no table has the OIDs that such rows begin with.
     let target = target.filter(|target| target.plain && !target.oids);
     let values = target
         .zip(data.fingerprint.clone())
         .map(|(target, fingerprint)| Values { fingerprint, columns: target.columns });
-    Some(Rows { rows, bytes: data.bytes.unwrap_or(data.stored_bytes), values })
+    Some(Rows { count, bytes: data.bytes.unwrap_or(data.stored_bytes), values })
 }
 
 /// The rows of two partitions, which are read as one table: their columns must stand in one order.
@@ -156,7 +156,7 @@ fn together(one: &Rows, other: &Rows) -> Rows {
         let columns = one.columns.clone();
         (one.columns == other.columns).then_some(Values { fingerprint, columns })
     });
-    Rows { rows: one.rows + other.rows, bytes: one.bytes + other.bytes, values }
+    Rows { count: one.count + other.count, bytes: one.bytes + other.bytes, values }
 }
 
 /// The restored table's columns that the dump's fingerprint was made of, in its order; `None` where

@@ -139,6 +139,7 @@ impl ScenarioRun<'_> {
         self.events.send(RunEvent::ScenarioFinished {
             name: self.report.name.clone(),
             judgement,
+            scope: self.report.scope.clone(),
             expected: (self.scenario.expect != ExpectedVerdict::Restorable)
                 .then(|| self.report.expected.clone()),
             took: self.started.elapsed(),

@@ -153,6 +153,7 @@ impl ScenarioRun<'_> {
         for &index in &plan.excluded {
             self.report.databases[index].outcome = DatabaseOutcome::Skipped;
         }
+        self.report.scope = plan.scope();
         self.report.not_tested.extend(plan.not_tested.iter().cloned());
         for finding in plan.findings.clone() {
             self.find(finding);

@@ -1,14 +1,15 @@
 //! Keys of checks.
 
 use super::raw::{
-    RawBaseline, RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawSequences,
-    RawThresholds,
+    RawBaseline, RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawSample,
+    RawSequences, RawThresholds,
 };
 use crate::scenario::choice::ContentMode;
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
 use crate::scenario::values::{
-    age, condition, glob, name, number, one_of, operand, path, percentage, regex, text,
+    age, condition, glob, name, number, one_of, operand, path, percentage, regex, sample_rows,
+    text, whole,
 };
 
 /// The default of a comparison, in words.
@@ -40,6 +41,11 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             name: "roles",
             meaning: "roles, memberships and tablespaces are as the backup's globals say",
             section: roles,
+        },
+        Tag {
+            name: "sample",
+            meaning: "a seeded sample of rows can be read, and refers to rows that are there",
+            section: sample,
         },
         Tag {
             name: "baseline",
@@ -109,6 +115,42 @@ fn thresholds(
     RawThresholds {
         error_if: keys.optional("error_if", condition(), defaults[0], "'> 100'", meanings[0]),
         warn_if: keys.optional("warn_if", condition(), defaults[1], "'> 10'", meanings[1]),
+    }
+}
+
+fn sample(keys: &mut Keys<'_, '_>) -> RawCheck {
+    RawCheck {
+        name: keys.required("name", name(), "readable rows", UNIQUE),
+        kind: RawCheckKind::Sample(RawSample {
+            databases: keys.optional(
+                "databases",
+                ListOf(glob()),
+                "['*']",
+                "[shop, 'app_*']",
+                "the databases, as globs; each must match one that is restored",
+            ),
+            tables: keys.optional(
+                "tables",
+                whole(1, "a sample of no table proves nothing").keeping_secrets(),
+                "20",
+                "50",
+                "how many tables with rows, of each database",
+            ),
+            rows: keys.optional(
+                "rows",
+                sample_rows().keeping_secrets(),
+                "1%",
+                "100",
+                "how many rows of each table: a share, at least one row, or a number",
+            ),
+            seed: keys.optional(
+                "seed",
+                whole(0, "a whole number").keeping_secrets(),
+                "1",
+                "7",
+                "the same seed chooses the same tables and rows on every server",
+            ),
+        }),
     }
 }
 

@@ -6,6 +6,7 @@ use camino::Utf8PathBuf;
 use jiff::tz::TimeZone;
 
 use crate::finding::FindingCode;
+use crate::scenario::check::SampleRows;
 use crate::scenario::choice::{
     ContentMode, EngineChoice, ImageChoice, IsolationDemand, OnError, Pick, PullPolicy,
 };
@@ -65,10 +66,17 @@ pub(in crate::scenario) struct RawSandbox {
 
 #[derive(Debug, Default)]
 pub(in crate::scenario) struct RawRestore {
+    pub(in crate::scenario) scope: Given<RawScope>,
     pub(in crate::scenario) only: Given<Vec<Placed<Filled<String>>>>,
     pub(in crate::scenario) exclude: Given<Vec<Placed<Filled<String>>>>,
     pub(in crate::scenario) on_error: Given<Filled<OnError>>,
     pub(in crate::scenario) time_limit: Given<Filled<Duration>>,
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) enum RawScope {
+    Full,
+    Sample { databases: Given<Filled<u64>>, seed: Given<Filled<u64>> },
 }
 
 #[derive(Debug, Default)]
@@ -95,8 +103,17 @@ pub(in crate::scenario) enum RawCheckKind {
     Rows(RawRows),
     Structure(Given<Vec<Placed<Filled<String>>>>),
     Roles,
+    Sample(RawSample),
     Baseline(RawBaseline),
     Sequences(RawSequences),
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawSample {
+    pub(in crate::scenario) databases: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) tables: Given<Filled<u64>>,
+    pub(in crate::scenario) rows: Given<Filled<SampleRows>>,
+    pub(in crate::scenario) seed: Given<Filled<u64>>,
 }
 
 #[derive(Debug)]

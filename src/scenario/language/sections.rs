@@ -5,6 +5,7 @@ use super::objectives::objectives;
 use super::raw::{
     RawBackup, RawDecrypt, RawExpect, RawPostgres, RawReport, RawRestore, RawSandbox, RawScenario,
 };
+use super::scope::Scope;
 use super::verdict::Verdict;
 use crate::scenario::choice::{EngineChoice, IsolationDemand, OnError, Pick, PullPolicy};
 use crate::scenario::keys::{Keys, Section};
@@ -180,6 +181,13 @@ fn sandbox(keys: &mut Keys<'_, '_>) -> RawSandbox {
 
 fn restore(keys: &mut Keys<'_, '_>) -> RawRestore {
     RawRestore {
+        scope: keys.optional(
+            "scope",
+            Scope,
+            "full",
+            "{sample: {databases: 3}}",
+            "all databases that `only` and `exclude` leave, or `sample: {…}`: some of them, and the verdict says so",
+        ),
         only: keys.optional(
             "only",
             ListOf(glob()),

@@ -12,13 +12,14 @@ use crate::scenario::choice::RestoreChoice;
 use crate::scenario::filled::Filled;
 use crate::scenario::kind::Placed;
 use crate::scenario::language::{
-    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawScenario, RawThresholds,
+    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawSample, RawScenario,
+    RawThresholds,
 };
 use crate::scenario::problem::Problems;
 use crate::scenario::span::{Span, line_column, line_of};
 use crate::scenario::{
     Check, CheckKind, Comparison, Condition, Databases, ExpectedRows, Question, RowsCheck,
-    SequenceCheck, Thresholds,
+    SampleCheck, SampleRows, SequenceCheck, Thresholds,
 };
 
 pub(super) fn checks(
@@ -52,6 +53,7 @@ pub(super) fn checks(
             RawCheckKind::Rows(rows) => (None, rows.databases.as_ref()),
             RawCheckKind::Structure(databases) => (None, databases.as_ref()),
             RawCheckKind::Roles | RawCheckKind::Baseline(_) => (None, None),
+            RawCheckKind::Sample(sample) => (None, sample.databases.as_ref()),
             RawCheckKind::Sequences(sequences) => (None, sequences.databases.as_ref()),
         };
         if let Some(database) = one {
@@ -89,6 +91,9 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
             (question(asked).map(|question| CheckKind::NoRows(question, limits)), span?)
         }
         RawCheckKind::Rows(asked) => (Some(CheckKind::Rows(rows(asked))), raw.name.as_ref()?.span),
+        RawCheckKind::Sample(asked) => {
+            (Some(CheckKind::Sample(sample(asked))), raw.name.as_ref()?.span)
+        }
         RawCheckKind::Structure(databases) => {
             (Some(CheckKind::Structure(several(databases.as_ref()))), raw.name.as_ref()?.span)
         }
@@ -148,6 +153,15 @@ fn rows(raw: &RawRows) -> RowsCheck {
     RowsCheck {
         databases: several(raw.databases.as_ref()),
         content: value(raw.content.as_ref()).unwrap_or_default(),
+    }
+}
+
+fn sample(raw: &RawSample) -> SampleCheck {
+    SampleCheck {
+        databases: several(raw.databases.as_ref()),
+        tables: value(raw.tables.as_ref()).unwrap_or(20),
+        rows: value(raw.rows.as_ref()).unwrap_or(SampleRows::Share(0.01)),
+        seed: value(raw.seed.as_ref()).unwrap_or(1),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::leaf;
+use crate::scenario::check::SampleRows;
 use crate::scenario::kind::{Fault, Leaf, Takes};
 use crate::text::ByteCount;
 
@@ -29,6 +30,29 @@ const TIMES: [(&[&str], u64); 6] = [
     (&["d", "day", "days"], 86_400_000),
     (&["w", "week", "weeks"], 604_800_000),
 ];
+
+/// A share in percent, or a number of rows.
+pub(in crate::scenario) fn sample_rows() -> Leaf<SampleRows> {
+    let schema = json!({"anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "string", "pattern": r"^([0-9]+(\.[0-9]+)? ?%|[1-9][0-9]*)$"},
+    ]});
+    leaf("a share such as 1%, or a number of rows", schema, Takes::Any, |text| {
+        let wrong = || Fault::new("is no number of rows", "a share such as 1% or 0.5%, or 100");
+        let Some(share) = text.strip_suffix('%') else {
+            let rows = text.parse().ok().filter(|rows| *rows > 0);
+            return rows.map(SampleRows::Count).ok_or_else(wrong);
+        };
+        let plain = |share: &&str| share.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let share = Some(share.strip_suffix(' ').unwrap_or(share)).filter(plain);
+        let share = share.and_then(|share| share.parse::<f64>().ok()).ok_or_else(wrong)?;
+        if share > 0.0 && share <= 100.0 {
+            Ok(SampleRows::Share(share / 100.0))
+        } else {
+            Err(Fault::new("is no share of rows", "more than 0%, and at most 100%"))
+        }
+    })
+}
 
 /// A size that is not too small; `why` says what would go wrong.
 pub(in crate::scenario) fn size(
