@@ -12,7 +12,7 @@
 //!
 //! | level | modules |
 //! | --- | --- |
-//! | 0 | [`outcome`], [`finding`], [`event`], [`progress`], [`text`]: plain types everybody may use |
+//! | 0 | [`outcome`], [`finding`], [`event`], [`progress`], [`text`], [`baseline`]: plain types everybody may use |
 //! | 1 | [`scenario`]: the YAML language · [`backup`]: reads artefacts, starts nothing |
 //! | 2 | [`plan`]: scenario × backup → plan · [`check`]: how checks judge |
 //! | 3 | [`ephemeral`]: throwaway servers · `postgres`: sessions, catalog, SQLSTATE |
