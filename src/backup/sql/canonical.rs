@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use jiff::Timestamp;
 use regex::{Captures, Regex};
 
+use super::shape::of_child;
 use super::tokens::{Kind, Token, Tokens};
 use crate::backup::statements::statements;
 use crate::backup::toc::TocEntry;
@@ -25,7 +26,10 @@ pub(crate) fn canonical(entry: &TocEntry) -> Vec<String> {
     let mut found: Vec<String> = statements(&entry.definition)
         .iter()
         .filter(|statement| !is_aside(&entry.kind, statement))
-        .map(|statement| of_statement(statement.as_bytes()))
+        .map(|statement| {
+            let child = if entry.kind == "TABLE" { of_child(statement) } else { None };
+            child.unwrap_or_else(|| of_statement(statement.as_bytes()))
+        })
         .collect();
     if matches!(entry.kind.as_str(), "ACL" | "DEFAULT ACL") {
         found.sort();
@@ -199,6 +203,15 @@ mod tests {
             "SET default_tablespace = fast;\n\nCREATE TABLE t (a integer);\n\n\nALTER TABLE t OWNER TO o;\n",
             "CREATE TABLE t (\n    a integer\n);\nALTER TABLE ONLY p ATTACH PARTITION t DEFAULT;\n",
         );
+    }
+
+    #[test]
+    fn columns_of_a_child_have_no_order() {
+        let child = |columns: &str| format!("CREATE TABLE a.c ({columns})\nINHERITS (a.p);");
+        same("TABLE", &child("own text, id integer"), &child("id integer, own text"));
+        differ("TABLE", &child("own text, id integer"), &child("id integer"));
+        differ("TABLE", &child("own text"), "CREATE TABLE a.c (own text)\nINHERITS (a.q);");
+        differ("TABLE", "CREATE TABLE a.c (b text, a text);", "CREATE TABLE a.c (a text, b text);");
     }
 
     #[test]

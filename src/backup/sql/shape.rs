@@ -23,10 +23,35 @@ pub(crate) struct TableShape {
     pub(crate) columns: Vec<ColumnShape>,
     /// Names of the constraints.
     pub(crate) constraints: Vec<String>,
+    /// Whether it inherits: a restore puts the columns of its parents first.
+    pub(crate) inherits: bool,
 }
 
 /// Reads the first `CREATE TABLE` of a definition; `None` where there is none that lists columns.
 pub(crate) fn table_shape(definition: &str) -> Option<TableShape> {
+    let (elements, rest) = elements(definition)?;
+    let inherits = rest.iter().any(|token| token.is("inherits"));
+    let mut shape = TableShape { inherits, ..TableShape::default() };
+    elements.iter().for_each(|element| shape.add(element));
+    Some(shape)
+}
+
+/// The canonical form of a `CREATE TABLE … INHERITS`, whose columns a restore puts into another order;
+/// `None` for every other statement.
+pub(super) fn of_child(statement: &str) -> Option<String> {
+    let (elements, rest) = elements(statement)?;
+    if !rest.iter().any(|token| token.is("inherits")) {
+        return None;
+    }
+    let mut texts: Vec<String> =
+        elements.iter().map(|element| of_tokens(element.iter().copied())).collect();
+    texts.sort();
+    let before = Tokens::new(statement.as_bytes()).take_while(|token| !token.is_byte(b'('));
+    Some(format!("{}{}{}", of_tokens(before), texts.join(", "), of_tokens(rest.into_iter())))
+}
+
+/// What the list of a `CREATE TABLE` holds, and what stands behind it.
+fn elements(definition: &str) -> Option<(Vec<Vec<Token<'_>>>, Vec<Token<'_>>)> {
     let mut tokens = Tokens::new(definition.as_bytes()).skip_while(|token| !token.is("create"));
     tokens.next()?;
     tokens.find(|token| token.is("table"))?;
@@ -37,16 +62,14 @@ pub(crate) fn table_shape(definition: &str) -> Option<TableShape> {
     if !at_list.next()?.is_byte(b'(') {
         return None;
     }
-    let mut shape = TableShape::default();
-    let mut element: Vec<Token<'_>> = Vec::new();
+    let (mut elements, mut element) = (Vec::new(), Vec::new());
     let mut depth = 0_usize;
-    for token in at_list {
+    while let Some(token) = at_list.next() {
         let is_end = depth == 0 && token.is_byte(b')');
         if is_end || depth == 0 && token.is_byte(b',') {
-            shape.add(&element);
-            element.clear();
+            elements.push(std::mem::take(&mut element));
             if is_end {
-                return Some(shape);
+                return Some((elements, at_list.collect()));
             }
             continue;
         }

@@ -59,7 +59,7 @@ pub(super) fn of_columns(entry: &TocEntry, other: &TocEntry, exactly: bool) -> V
             }
             _ => {}
         }
-        if at != there && is.columns.len() == should.columns.len() {
+        if at != there && is.columns.len() == should.columns.len() && !should.inherits {
             parts.push(format!("column {name} is in another place"));
         }
     }
