@@ -120,7 +120,7 @@ fn an_event_trigger_runs_in_the_sandbox_only() {
          CREATE EVENT TRIGGER spy ON ddl_command_end EXECUTE FUNCTION public.spy();\n\
          CREATE TABLE public.u (id integer);",
         format_args!(
-            "execute $y$copy (select 1) to program '(sleep 90 >/dev/null 2>&1 &) ; touch {TRACE}'$y$;"
+            "execute $y$copy (select 1) to program 'cat >/dev/null ; (sleep 90 >/dev/null 2>&1 &) ; touch {TRACE}'$y$;"
         )
     );
     attack("event trigger", &sql, "", &expected(0, "restorable", "program_started"));
@@ -130,7 +130,7 @@ fn an_event_trigger_runs_in_the_sandbox_only() {
 fn a_function_that_runs_while_we_check_is_not_root_of_anything() {
     let sql = format!(
         "CREATE FUNCTION public.spy() RETURNS integer LANGUAGE plpgsql SECURITY DEFINER AS $f$ begin \
-         execute $y$copy (select 1) to program '(sleep 90 >/dev/null 2>&1 &) ; touch {TRACE}'$y$; \
+         execute $y$copy (select 1) to program 'cat >/dev/null ; (sleep 90 >/dev/null 2>&1 &) ; touch {TRACE}'$y$; \
          return 1; end $f$;\nCREATE VIEW public.v AS SELECT public.spy() AS id;"
     );
     let checks =
