@@ -157,7 +157,7 @@ fn warning(check: &Check, database: &str, observed: &str) -> Finding {
 struct Readers<'a> {
     cluster: &'a Cluster,
     role: String,
-    /// Databases that have given the role its rights, where each must (before PostgreSQL 14).
+    /// Databases that have let the role in.
     opened: Vec<String>,
 }
 
@@ -171,9 +171,14 @@ impl<'a> Readers<'a> {
     }
 
     async fn session(&mut self, database: &str) -> Result<Session, EphemeralError> {
-        if self.cluster.major() < 14 && !self.opened.iter().any(|opened| opened == database) {
-            let session = self.cluster.session(database).await?;
-            if let Err(error) = check_session::let_read(&session, &self.role).await {
+        if !self.opened.iter().any(|opened| opened == database) {
+            let admin = &self.cluster.admin;
+            let mut opened = check_session::let_in(admin, &self.role, database).await;
+            if opened.is_ok() && self.cluster.major() < 14 {
+                let session = self.cluster.session(database).await?;
+                opened = check_session::let_read(&session, &self.role).await;
+            }
+            if let Err(error) = opened {
                 return Err(self.cluster.why_lost(&error).await);
             }
             self.opened.push(database.to_owned());

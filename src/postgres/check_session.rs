@@ -58,6 +58,17 @@ pub(crate) async fn make_reader(
     Ok(())
 }
 
+/// Lets the role into a database that lets in few, or nobody, as the source's may.
+pub(crate) async fn let_in(
+    admin: &Session,
+    role: &str,
+    database: &str,
+) -> Result<(), SessionError> {
+    let (role, database) = (quote_identifier(role), quote_identifier(database));
+    admin.execute(&format!("grant connect on database {database} to {role}")).await?;
+    admin.execute(&format!("alter database {database} connection limit -1")).await
+}
+
 /// Before PostgreSQL 14 there is no role that reads everything: rights are given table by table.
 pub(crate) async fn let_read(database: &Session, role: &str) -> Result<(), SessionError> {
     let role = quote_identifier(role);

@@ -166,6 +166,7 @@ fn common_options(major: u32) -> Vec<&'static str> {
         "-c idle_in_transaction_session_timeout=0",
         "-c standard_conforming_strings=on",
         "-c DateStyle=ISO",
+        "-c quote_all_identifiers=off",
     ];
     if major >= 14 {
         options.push("-c idle_session_timeout=0");

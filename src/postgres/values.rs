@@ -35,6 +35,13 @@ select n.nspname::text, c.relname::text, c.relkind = 'm' and not c.relispopulate
     or exists (select from pg_index i where i.indexrelid = c.oid and not (i.indisvalid and i.indisready))
   from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = ";
 
+/// Schema, and table and constraint as a dump's tag has them.
+const IDLE_FOREIGN_KEYS: &str = "
+select distinct n.nspname::text, c.relname || ' ' || k.conname
+  from pg_trigger t join pg_constraint k on k.oid = t.tgconstraint and k.contype = 'f'
+  join pg_class c on c.oid = k.conrelid join pg_namespace n on n.oid = c.relnamespace
+ where t.tgisinternal and t.tgenabled <> 'O' order by 1, 2";
+
 /// The values of all sequences whose name is `wanted`.
 pub(crate) async fn sequences(
     session: &Session,
@@ -68,6 +75,14 @@ pub(crate) async fn materialized_views(
 ) -> Result<BTreeMap<Name, bool>, SessionError> {
     let rows = session.query(&format!("{NAMES}'m'"), &[]).await?;
     Ok(rows.iter().map(|row| (name(row), row.get(2))).collect())
+}
+
+/// Foreign keys that are not looked after: their triggers are switched off, which no dump tells.
+pub(crate) async fn idle_foreign_keys(
+    session: &Session,
+) -> Result<Vec<(String, String)>, SessionError> {
+    let rows = session.query(IDLE_FOREIGN_KEYS, &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 /// Indexes of tables, not of partitioned ones, that the server does not use.

@@ -5,9 +5,10 @@
 //! another place with the first restore. Options of `pg_dump` change quotes, time zones the text of times.
 //! So casts and parentheses are left out, and names, strings and times have one form each.
 
+use std::iter::{Copied, Peekable};
+use std::slice;
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
 use regex::{Captures, Regex};
 
 use super::shape::of_child;
@@ -17,7 +18,10 @@ use crate::backup::toc::TocEntry;
 
 /// A time with its zone, as the server prints it: `2026-01-31 23:00:00.5+05:30`.
 static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{1,6})?[+-]\d\d(?::\d\d){0,2}").ok()
+    Regex::new(
+        r"(\d{4,6})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?([+-])(\d\d)(?::(\d\d))?(?::(\d\d))?( BC)?",
+    )
+    .ok()
 });
 
 /// The statements of an entry's definition in their canonical form, without what is compared by itself:
@@ -27,8 +31,12 @@ pub(crate) fn canonical(entry: &TocEntry) -> Vec<String> {
         .iter()
         .filter(|statement| !is_aside(&entry.kind, statement))
         .map(|statement| {
-            let child = if entry.kind == "TABLE" { of_child(statement) } else { None };
-            child.unwrap_or_else(|| of_statement(statement.as_bytes()))
+            let special = match entry.kind.as_str() {
+                "TABLE" => of_child(statement),
+                "POLICY" => of_policy(statement),
+                _ => None,
+            };
+            special.unwrap_or_else(|| of_statement(statement.as_bytes()))
         })
         .collect();
     if matches!(entry.kind.as_str(), "ACL" | "DEFAULT ACL") {
@@ -56,24 +64,98 @@ fn is_aside(kind: &str, statement: &str) -> bool {
     }
 }
 
+/// A policy's roles stand in the order in which they were made.
+fn of_policy(statement: &str) -> Option<String> {
+    let tokens: Vec<Token<'_>> = Tokens::new(statement.as_bytes()).collect();
+    let from = tokens.iter().position(|token| token.is("to"))? + 1;
+    let behind = tokens[from..].iter().position(|token| token.is_any(&["using", "with"]));
+    let (roles, rest) = tokens[from..].split_at(behind.unwrap_or(tokens.len() - from));
+    let is_name = |token: &&Token<'_>| matches!(token.kind, Kind::Word | Kind::Quoted);
+    let mut roles: Vec<String> = roles.iter().filter(is_name).map(of_token).collect();
+    roles.sort();
+    let before = of_tokens(tokens[..from].iter().copied());
+    Some(format!("{before}{} {}", roles.join(" "), of_tokens(rest.iter().copied())))
+}
+
 fn of_statement(statement: &[u8]) -> String {
     of_tokens(Tokens::new(statement))
 }
 
+/// Tokens that can be looked at before they are taken.
+type Ahead<'s, 'a> = Peekable<Copied<slice::Iter<'s, Token<'a>>>>;
+
 /// The canonical form of a part of a statement.
 pub(super) fn of_tokens<'a>(tokens: impl Iterator<Item = Token<'a>>) -> String {
     let mut out = String::new();
-    let mut tokens = tokens.peekable();
+    // Where the last token begins in it, and whether that is a constant.
+    let (mut last, mut constant): (usize, Option<Token<'_>>) = (0, None);
+    let tokens: Vec<Token<'_>> = tokens.collect();
+    let mut tokens: Ahead<'_, '_> = tokens.iter().copied().peekable();
     while let Some(token) = tokens.next() {
         if token.is_byte(b'(') || token.is_byte(b')') || token.is_byte(b';') {
             continue;
         }
         if token.is_byte(b':') && tokens.next_if(|next| next.is_byte(b':')).is_some() {
-            skip_type(&mut tokens);
+            let of_type = skip_type(&mut tokens);
+            if let Some(bytes) = constant.filter(|it| it.kind == Kind::Text && of_type == "bytea") {
+                out.truncate(last);
+                out.push_str(&format!("'{} ", in_hexadecimal(&literal(bytes.text))));
+            }
+            if constant.is_some() {
+                skip_own_name(&mut tokens, &of_type);
+            }
             continue;
         }
+        let is_constant = token.kind == Kind::Text || token.is("null");
+        (last, constant) = (out.len(), is_constant.then_some(token));
         out.push_str(&of_token(&token));
         out.push(' ');
+    }
+    out
+}
+
+/// Steps over the name that a constant has from its type, and a restore gives it: `'x'::text AS text`.
+fn skip_own_name(tokens: &mut Ahead<'_, '_>, of_type: &str) {
+    let own = match of_type {
+        "character" => "bpchar",
+        "character varying" => "varchar",
+        "bit varying" => "varbit",
+        "timestamp with" => "timestamptz",
+        "time with" => "timetz",
+        "double precision" => "float8",
+        "real" => "float4",
+        "boolean" => "bool",
+        "smallint" => "int2",
+        "integer" => "int4",
+        "bigint" => "int8",
+        other => other.split(' ').next().unwrap_or_default(),
+    };
+    let mut ahead = tokens.clone();
+    let is_named = ahead.next().is_some_and(|token| token.is("as"))
+        && ahead.next().and_then(|token| token.name("UTF8")).is_some_and(|name| name == own);
+    if is_named {
+        tokens.next();
+        tokens.next();
+    }
+}
+
+/// The bytes of a `bytea` in hexadecimal, whichever way `bytea_output` chose.
+fn in_hexadecimal(text: &str) -> String {
+    if text.starts_with("\\x") {
+        return text.to_ascii_lowercase();
+    }
+    let mut out = "\\x".to_owned();
+    let mut rest = text.as_bytes();
+    while let [first, behind @ ..] = rest {
+        let (byte, behind) = match (first, behind) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', behind @ ..]) => {
+                ((a - b'0') * 64 + (b - b'0') * 8 + (c - b'0'), behind)
+            }
+            (b'\\', [b'\\', behind @ ..]) => (b'\\', behind),
+            (other, behind) => (*other, behind),
+        };
+        out.push_str(&format!("{byte:02x}"));
+        rest = behind;
     }
     out
 }
@@ -106,28 +188,51 @@ fn literal(text: &[u8]) -> String {
     if prefix.eq_ignore_ascii_case("e") { body.replace("\\\\", "\\") } else { body }
 }
 
-/// Times with a zone, which the server prints in the session's, in one zone.
+/// Times with a zone, which the server prints in the session's, as microseconds since 1970 in UTC.
 fn in_utc(text: &str) -> String {
     match LazyLock::force(&TIME) {
         Some(time) if text.contains(':') => time
             .replace_all(text, |found: &Captures<'_>| {
-                let shown = &found[0];
-                shown.parse::<Timestamp>().map_or_else(|_| shown.to_owned(), |at| at.to_string())
+                microseconds(found).map_or_else(|| found[0].to_owned(), |at| format!("utc {at}"))
             })
             .into_owned(),
         _ => text.to_owned(),
     }
 }
 
-/// Steps over the type behind `::`.
-fn skip_type<'a>(tokens: &mut std::iter::Peekable<impl Iterator<Item = Token<'a>>>) {
+/// The server knows years from 4714 BC to 294276.
+fn microseconds(time: &Captures<'_>) -> Option<i64> {
+    let part = |at: usize| -> Option<i64> {
+        time.get(at).map_or(Some(0), |part| part.as_str().parse().ok())
+    };
+    let year = part(1)?;
+    let year = if time.get(12).is_some() { 1 - year } else { year };
+    // Days since 1970 of a date of the Gregorian calendar, whose years begin with March here.
+    let (month, day) = (part(2)?, part(3)?);
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * month + 2) / 5 + day - 1;
+    let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+    let fraction = time.get(7).map_or("", |part| part.as_str());
+    let micros: i64 = format!("{fraction:0<6}").parse().ok()?;
+    let seconds = days * 86_400 + part(4)? * 3600 + part(5)? * 60 + part(6)?;
+    let offset = part(9)? * 3600 + part(10)? * 60 + part(11)?;
+    let offset = if &time[8] == "-" { -offset } else { offset };
+    Some((seconds - offset) * 1_000_000 + micros)
+}
+
+/// Steps over the type behind `::`. Returns its name, with a second word where that makes it another.
+fn skip_type(tokens: &mut Ahead<'_, '_>) -> String {
     let is_name = |token: &Token<'_>| matches!(token.kind, Kind::Word | Kind::Quoted);
-    let Some(first) = tokens.next_if(is_name) else { return };
+    let Some(first) = tokens.next_if(is_name) else { return String::new() };
+    let mut name = first.name("UTF8").unwrap_or_default();
     while tokens.next_if(|token| token.is_byte(b'.')).is_some() {
-        tokens.next_if(is_name);
+        name = tokens.next_if(is_name).and_then(|token| token.name("UTF8")).unwrap_or_default();
     }
-    if first.is_any(&["character", "bit", "double"]) {
-        tokens.next_if(|token| token.is_any(&["varying", "precision"]));
+    if first.is_any(&["character", "bit", "double"])
+        && let Some(second) = tokens.next_if(|token| token.is_any(&["varying", "precision"]))
+    {
+        name.push_str(if second.is("varying") { " varying" } else { " precision" });
     }
     if first.is("interval") {
         let fields = ["year", "month", "day", "hour", "minute", "second", "to"];
@@ -141,8 +246,9 @@ fn skip_type<'a>(tokens: &mut std::iter::Peekable<impl Iterator<Item = Token<'a>
         }
     }
     if first.is_any(&["timestamp", "time"])
-        && tokens.next_if(|token| token.is_any(&["with", "without"])).is_some()
+        && let Some(second) = tokens.next_if(|token| token.is_any(&["with", "without"]))
     {
+        name.push_str(if second.is("with") { " with" } else { "" });
         tokens.next_if(|token| token.is("time"));
         tokens.next_if(|token| token.is("zone"));
     }
@@ -153,6 +259,7 @@ fn skip_type<'a>(tokens: &mut std::iter::Peekable<impl Iterator<Item = Token<'a>
             }
         }
     }
+    name
 }
 
 #[cfg(test)]
@@ -203,6 +310,56 @@ mod tests {
             "SET default_tablespace = fast;\n\nCREATE TABLE t (a integer);\n\n\nALTER TABLE t OWNER TO o;\n",
             "CREATE TABLE t (\n    a integer\n);\nALTER TABLE ONLY p ATTACH PARTITION t DEFAULT;\n",
         );
+    }
+
+    #[test]
+    fn names_that_a_restore_gives_to_constants_are_none() {
+        let view = |list: &str| format!("CREATE VIEW a.v AS SELECT {list} FROM a.t;");
+        for (first, then) in [
+            ("'x'::text", "'x'::text AS text"),
+            ("NULL::character varying", "NULL::character varying AS \"varchar\""),
+            ("'1'::numeric(3,1)", "'1'::numeric(3,1) AS numeric"),
+            (
+                "'2026-01-01'::timestamp with time zone",
+                "'2026-01-01'::timestamp with time zone AS timestamptz",
+            ),
+        ] {
+            same("VIEW", &view(first), &view(then));
+        }
+        differ("VIEW", &view("'x'::text AS kind"), &view("'x'::text AS sort"));
+        differ("VIEW", &view("t.x::text"), &view("t.x::text AS text"));
+    }
+
+    #[test]
+    fn roles_of_a_policy_have_no_order() {
+        let policy =
+            |roles: &str| format!("CREATE POLICY p ON a.t FOR SELECT TO {roles} USING (true);");
+        same("POLICY", &policy("zz, aa"), &policy("aa, zz"));
+        differ("POLICY", &policy("zz, aa"), &policy("zz"));
+        same("POLICY", "CREATE POLICY p ON a.t TO b, a;", "CREATE POLICY p ON a.t TO a, b;");
+    }
+
+    #[test]
+    fn times_at_the_ends_of_the_calendar_are_the_same_in_every_zone() {
+        let index = |time: &str| {
+            format!("CREATE INDEX i ON a.t (x) WHERE y < '{time}'::timestamp with time zone;")
+        };
+        same("INDEX", &index("9999-12-31 00:00:00-05"), &index("9999-12-31 05:00:00+00"));
+        same("INDEX", &index("12026-03-01 00:00:00+01"), &index("12026-02-28 23:00:00+00"));
+        same(
+            "INDEX",
+            &index("0044-03-15 00:00:00+00:53:28 BC"),
+            &index("0044-03-14 23:06:32+00 BC"),
+        );
+        differ("INDEX", &index("9999-12-31 00:00:00-05"), &index("9999-12-31 00:00:00-04"));
+        differ("INDEX", &index("0044-03-15 00:00:00+00 BC"), &index("0044-03-15 00:00:00+00"));
+    }
+
+    #[test]
+    fn bytes_are_the_same_in_both_forms() {
+        let index = |bytes: &str| format!("CREATE INDEX i ON a.t (x) WHERE y <> '{bytes}'::bytea;");
+        same("INDEX", &index("\\x01ff5c61"), &index("\\001\\377\\\\a"));
+        differ("INDEX", &index("\\x01ff"), &index("\\001\\376"));
     }
 
     #[test]

@@ -29,6 +29,17 @@ pub(super) async fn compare(
         comparison.findings.push(listed(FindingCode::DefinitionDiffers, &message, &invalid));
         comparison.account.failed(invalid);
     }
+    let idle: Vec<String> = values::idle_foreign_keys(session)
+        .await?
+        .into_iter()
+        .map(|(schema, name)| format!("FK CONSTRAINT {schema}.{name}"))
+        .collect();
+    if !idle.is_empty() {
+        let count = counted(idle.len(), "foreign key");
+        let message = format!("{count} that the server does not look after");
+        comparison.findings.push(listed(FindingCode::DefinitionDiffers, &message, &idle));
+        comparison.account.failed(idle);
+    }
     Ok(())
 }
 

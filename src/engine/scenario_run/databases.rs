@@ -218,6 +218,10 @@ impl ScenarioRun<'_> {
         database: &str,
     ) -> Result<Vec<Finding>, EphemeralError> {
         let found = cluster.alterations(&self.restored, self.baseline.as_ref()).await?;
+        if !found.is_empty() && self.baseline.is_some() && cluster.answers().await {
+            // Those that come after it have not done it.
+            self.baseline = Some(cluster.baseline().await?);
+        }
         Ok(altered(&found).map(|finding| finding.in_database(database)).into_iter().collect())
     }
 
