@@ -111,7 +111,7 @@ fn directive(rest: &str) -> (&str, Option<Directive>) {
     let Some(at) = rest.rfind('#').filter(|at| !rest[..*at].ends_with('\\')) else {
         return (rest, None);
     };
-    let word = rest[at + 1..].trim_start().split_whitespace().next().unwrap_or_default();
+    let word = rest[at + 1..].split_whitespace().next().unwrap_or_default();
     let is = |name: &str| word.get(..4).is_some_and(|head| head.eq_ignore_ascii_case(name));
     if is("todo") {
         (&rest[..at], Some(Directive::Todo))
