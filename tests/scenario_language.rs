@@ -58,6 +58,8 @@ fn every_example_of_the_reference_can_be_written() {
         fs::write(&file, &text).unwrap();
         fs::create_dir(folder.path().join("expected")).unwrap();
         fs::write(folder.path().join("expected/orders.csv"), "id\n1\n").unwrap();
+        fs::create_dir(folder.path().join("tests")).unwrap();
+        fs::write(folder.path().join("tests/a.sql"), "SELECT 1;").unwrap();
         fs::write(folder.path().join("baseline.json"), BASELINE).unwrap();
         if let Err(error) = scenario::load(&file, &|_| None) {
             panic!("{text}\n{}", pgdrill::console::show_scenario_error(&error));
@@ -87,6 +89,16 @@ fn scenario_with(key: &str, example: &str) -> String {
             keys.push((inner, example));
             let keys: Vec<String> = keys.iter().map(|(k, v)| format!("      {k}: {v}\n")).collect();
             more = format!("checks:\n  - baseline:\n{}", keys.concat());
+        }
+        key if key.starts_with("checks[].pgtap.") => {
+            let inner = key.rsplit('.').next().unwrap();
+            let mut keys = vec![("name", "a"), ("database", "shop"), ("files", "[tests/a.sql]")];
+            keys.retain(|(name, _)| {
+                *name != inner && !(inner == "each_database" && *name == "database")
+            });
+            keys.push((inner, example));
+            let keys: Vec<String> = keys.iter().map(|(k, v)| format!("      {k}: {v}\n")).collect();
+            more = format!("checks:\n  - pgtap:\n{}", keys.concat());
         }
         key if key.starts_with("checks[].")
             && !key.starts_with("checks[].query.")

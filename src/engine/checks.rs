@@ -2,6 +2,7 @@
 
 mod baseline;
 mod newest;
+mod pgtap;
 mod query;
 mod rows;
 mod sample;
@@ -44,7 +45,7 @@ struct Answered {
     started: Instant,
 }
 
-/// Runs every check in the scenario's order; what it says of several databases stands in the
+/// Runs every check in the scenario's order, those of pgTAP last; what it says of several databases stands in the
 /// report once for each.
 ///
 /// Cancel safe: the sessions end with the sandbox.
@@ -59,7 +60,10 @@ pub(super) async fn run(
         return Ok(());
     }
     let mut readers = Readers::make(checked.cluster).await?;
-    for check in checks {
+    // Tests may call what moves a sequence, which no rollback takes back: nobody looks after them.
+    let is_last = |check: &&Check| matches!(check.kind, CheckKind::PgTap(_));
+    let (last, first): (Vec<&Check>, Vec<&Check>) = checks.iter().partition(is_last);
+    for check in first.into_iter().chain(last) {
         let earlier = notes.len();
         let answers = match &check.kind {
             CheckKind::Query(question, comparison) => {
@@ -80,6 +84,7 @@ pub(super) async fn run(
             CheckKind::Sequences(compared) => {
                 sequences::compare(checked, &mut readers, compared).await?
             }
+            CheckKind::PgTap(tests) => pgtap::run(checked, &mut readers, tests).await?,
             CheckKind::Sample(asked) => sample::ask(checked, &mut readers, asked).await?,
         };
         for answer in answers {

@@ -15,6 +15,7 @@ pub(crate) mod sequences;
 mod session;
 pub mod sqlstate;
 pub(crate) mod table;
+pub(crate) mod tap;
 pub(crate) mod values;
 
 pub(crate) use log::{LogReader, ServerMessage};

@@ -118,6 +118,12 @@ impl Session {
         Ok(())
     }
 
+    /// How many parameters and columns a statement has.
+    pub(crate) async fn shape(&self, sql: &str) -> Result<(usize, usize), SessionError> {
+        let statement = self.client.prepare(sql).await?;
+        Ok((statement.params().len(), statement.columns().len()))
+    }
+
     /// Runs a `COPY … TO STDOUT` and calls `see` with what comes, piece by piece: a piece is a row,
     /// line end included.
     pub(crate) async fn copy_out(

@@ -11,6 +11,7 @@ use super::choice::ContentMode;
 use super::condition::Thresholds;
 use super::expected_rows::ExpectedRows;
 use super::filled::Filled;
+use super::test_files::TestFile;
 use crate::baseline::Baseline;
 use crate::outcome::SourcePlace;
 use crate::text::duration;
@@ -45,6 +46,8 @@ pub enum CheckKind {
     Baseline(Box<BaselineCheck>),
     /// No sequence is behind the columns that it feeds.
     Sequences(SequenceCheck),
+    /// Files of tests that say themselves what must hold, in TAP.
+    PgTap(PgTapCheck),
 }
 
 /// Which rows are read.
@@ -125,6 +128,17 @@ pub struct SequenceCheck {
     pub time_limit: Option<Duration>,
 }
 
+/// Which files of pgTAP tests are run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PgTapCheck {
+    /// In which databases.
+    pub databases: Databases,
+    /// The files, one after another.
+    pub files: Vec<TestFile>,
+    /// How long a file may take; `None`: [`CHECK_LIMIT`].
+    pub time_limit: Option<Duration>,
+}
+
 /// How long a statement of a check may take where the check does not say.
 pub const CHECK_LIMIT: Duration = Duration::from_secs(300);
 
@@ -195,6 +209,7 @@ impl CheckKind {
             Self::Sample(_) => "sample",
             Self::Baseline(_) => "baseline",
             Self::Sequences(_) => "sequences",
+            Self::PgTap(_) => "pgtap",
         }
     }
 }
@@ -251,6 +266,7 @@ impl Check {
             CheckKind::Structure(databases) => Some(databases),
             CheckKind::Sample(check) => Some(&check.databases),
             CheckKind::Sequences(check) => Some(&check.databases),
+            CheckKind::PgTap(check) => Some(&check.databases),
             CheckKind::Roles | CheckKind::Baseline(_) => None,
         }
     }
@@ -266,7 +282,8 @@ impl Check {
             | CheckKind::Roles
             | CheckKind::Sample(_)
             | CheckKind::Baseline(_)
-            | CheckKind::Sequences(_) => false,
+            | CheckKind::Sequences(_)
+            | CheckKind::PgTap(_) => false,
             CheckKind::Query(question, comparison) => {
                 comparison.has_secret() || question.sql.is_secret()
             }
@@ -293,6 +310,9 @@ impl Check {
             CheckKind::Structure(_) => "every entry of the table of contents as it says".to_owned(),
             CheckKind::Roles => "roles and tablespaces as globals say".to_owned(),
             CheckKind::Sequences(_) => "no sequence behind its column".to_owned(),
+            CheckKind::PgTap(check) => {
+                format!("every test of {} holds", crate::text::counted(check.files.len(), "file"))
+            }
             CheckKind::Baseline(check) => {
                 let what = if check.within > 0.0 {
                     format!("rows within {}%", check.within)

@@ -16,8 +16,8 @@ use super::suggest::{either, nearest};
 
 pub(super) use raw::{
     RawBackup, RawBaseline, RawCheck, RawCheckKind, RawComparisons, RawDecrypt, RawNewest,
-    RawPostgres, RawQuestion, RawReport, RawRestore, RawRows, RawRpo, RawSample, RawSandbox,
-    RawScenario, RawScope, RawThresholds, RawVerdict,
+    RawPgTap, RawPostgres, RawQuestion, RawReport, RawRestore, RawRows, RawRpo, RawSample,
+    RawSandbox, RawScenario, RawScope, RawThresholds, RawVerdict,
 };
 
 /// Reads a scenario, or describes one.

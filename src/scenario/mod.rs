@@ -22,14 +22,15 @@ mod schema;
 mod shape;
 mod span;
 mod suggest;
+mod test_files;
 mod validate;
 mod values;
 
 use camino::Utf8PathBuf;
 
 pub use check::{
-    BaselineCheck, CHECK_LIMIT, Check, CheckKind, Comparison, Databases, Question, RowsCheck,
-    SampleCheck, SampleRows, SequenceCheck,
+    BaselineCheck, CHECK_LIMIT, Check, CheckKind, Comparison, Databases, PgTapCheck, Question,
+    RowsCheck, SampleCheck, SampleRows, SequenceCheck,
 };
 pub use choice::{
     BackupChoice, ContentMode, DatabaseSample, EngineChoice, ExpectedVerdict, ImageChoice,
@@ -47,6 +48,7 @@ pub use objectives::{ObjectiveChoice, RpoChoice};
 pub use problem::{ScenarioError, ScenarioProblem};
 pub use reference::reference;
 pub use schema::schema;
+pub use test_files::{TestFile, TestStatement};
 pub use values::duration_of;
 
 /// What to test.

@@ -14,7 +14,7 @@ use crate::scenario::{Comparison, Thresholds};
 use crate::text::duration;
 
 /// What the server gets to end a statement by itself, before the session is given up.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// What is asked, how, and what must come of it.
 pub(super) struct Asked<'a> {
@@ -122,6 +122,6 @@ pub(super) fn refused(
     }
 }
 
-fn too_late(limit: Duration) -> String {
+pub(super) fn too_late(limit: Duration) -> String {
     format!("no answer within {} (`time_limit`)", duration(limit))
 }

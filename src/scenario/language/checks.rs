@@ -1,15 +1,15 @@
 //! Keys of checks.
 
 use super::raw::{
-    RawBaseline, RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawSample,
+    RawBaseline, RawCheck, RawCheckKind, RawComparisons, RawPgTap, RawQuestion, RawRows, RawSample,
     RawSequences, RawThresholds,
 };
 use crate::scenario::choice::ContentMode;
 use crate::scenario::keys::{Keys, Tag, Tagged};
 use crate::scenario::kind::ListOf;
 use crate::scenario::values::{
-    age, condition, glob, name, number, one_of, operand, path, percentage, regex, sample_rows,
-    text, whole,
+    age, condition, glob, glob_path, name, number, one_of, operand, path, percentage, regex,
+    sample_rows, text, whole,
 };
 
 /// The default of a comparison, in words.
@@ -57,6 +57,7 @@ pub(super) const CHECK: Tagged<RawCheck> = Tagged {
             meaning: "no sequence gives a value that its column has had",
             section: sequences,
         },
+        Tag { name: "pgtap", meaning: "every test in files of pgTAP tests holds", section: pgtap },
     ],
 };
 
@@ -104,6 +105,38 @@ fn sequences(keys: &mut Keys<'_, '_>) -> RawCheck {
             ),
         }),
     }
+}
+
+fn pgtap(keys: &mut Keys<'_, '_>) -> RawCheck {
+    let check = RawCheck {
+        name: keys.required("name", name(), "the tests of shop", UNIQUE),
+        kind: RawCheckKind::PgTap(RawPgTap {
+            database: keys.optional("database", name(), ONE_TARGET, "shop", "the database to test"),
+            each_database: keys.optional(
+                "each_database",
+                ListOf(glob()),
+                ONE_TARGET,
+                "['app_*']",
+                "the databases to test, one after another: each that was restored and matches; every glob must match one of the backup",
+            ),
+            files: keys.required(
+                "files",
+                ListOf(glob_path()),
+                "[tests/*.sql]",
+                "files of pgTAP tests, or globs, relative to the scenario's folder; each must match a file",
+            ),
+            time_limit: keys.optional(
+                "time_limit",
+                age().keeping_secrets(),
+                "5m",
+                "30s",
+                "how long one file may take in a database",
+            ),
+        }),
+    };
+    let targets = ["database", "each_database"];
+    keys.exactly_one(&targets, "does not say which database to test", "");
+    check
 }
 
 /// Of a value or of a number of rows: the words that differ are `error_if`'s, then `warn_if`'s.

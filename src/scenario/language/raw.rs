@@ -106,6 +106,7 @@ pub(in crate::scenario) enum RawCheckKind {
     Sample(RawSample),
     Baseline(RawBaseline),
     Sequences(RawSequences),
+    PgTap(RawPgTap),
 }
 
 #[derive(Debug)]
@@ -126,6 +127,14 @@ pub(in crate::scenario) struct RawRows {
 pub(in crate::scenario) struct RawSequences {
     pub(in crate::scenario) databases: Given<Vec<Placed<Filled<String>>>>,
     pub(in crate::scenario) schemas: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) time_limit: Given<Filled<Duration>>,
+}
+
+#[derive(Debug)]
+pub(in crate::scenario) struct RawPgTap {
+    pub(in crate::scenario) database: Given<Filled<String>>,
+    pub(in crate::scenario) each_database: Given<Vec<Placed<Filled<String>>>>,
+    pub(in crate::scenario) files: Given<Vec<Placed<Filled<Utf8PathBuf>>>>,
     pub(in crate::scenario) time_limit: Given<Filled<Duration>>,
 }
 

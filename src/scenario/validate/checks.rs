@@ -12,14 +12,14 @@ use crate::scenario::choice::RestoreChoice;
 use crate::scenario::filled::Filled;
 use crate::scenario::kind::Placed;
 use crate::scenario::language::{
-    RawCheck, RawCheckKind, RawComparisons, RawQuestion, RawRows, RawSample, RawScenario,
+    RawCheck, RawCheckKind, RawComparisons, RawPgTap, RawQuestion, RawRows, RawSample, RawScenario,
     RawThresholds,
 };
 use crate::scenario::problem::Problems;
 use crate::scenario::span::{Span, line_column, line_of};
 use crate::scenario::{
-    Check, CheckKind, Comparison, Condition, Databases, ExpectedRows, Question, RowsCheck,
-    SampleCheck, SampleRows, SequenceCheck, Thresholds,
+    Check, CheckKind, Comparison, Condition, Databases, ExpectedRows, PgTapCheck, Question,
+    RowsCheck, SampleCheck, SampleRows, SequenceCheck, TestFile, Thresholds,
 };
 
 pub(super) fn checks(
@@ -55,6 +55,7 @@ pub(super) fn checks(
             RawCheckKind::Roles | RawCheckKind::Baseline(_) => (None, None),
             RawCheckKind::Sample(sample) => (None, sample.databases.as_ref()),
             RawCheckKind::Sequences(sequences) => (None, sequences.databases.as_ref()),
+            RawCheckKind::PgTap(tests) => (tests.database.as_ref(), tests.each_database.as_ref()),
         };
         if let Some(database) = one {
             refuse_left_out(restore, database, problems);
@@ -106,6 +107,10 @@ fn one_check(file: &Utf8Path, raw: &RawCheck, problems: &mut Problems<'_>) -> Op
             });
             (Some(sequences), raw.name.as_ref()?.span)
         }
+        RawCheckKind::PgTap(asked) => {
+            let check = pgtap(file, asked, problems);
+            (check.map(CheckKind::PgTap), raw.name.as_ref()?.span)
+        }
         RawCheckKind::Baseline(asked) => {
             let check = baseline_check(file, asked, problems);
             let span = asked.within.as_ref().map_or(raw.name.as_ref()?.span, |within| {
@@ -132,13 +137,44 @@ fn globs_or_all(globs: Option<&Placed<Vec<Placed<Filled<String>>>>>) -> Vec<Stri
     globs.map_or_else(|| vec!["*".to_owned()], texts)
 }
 
+/// The files are read: what is wrong with them is told before anything starts.
+fn pgtap(file: &Utf8Path, raw: &RawPgTap, problems: &mut Problems<'_>) -> Option<PgTapCheck> {
+    let folder = file.parent().unwrap_or(Utf8Path::new(""));
+    let given = raw.files.as_ref()?;
+    if given.value.is_empty() && !problems.any_in(given.span) {
+        let help = "name at least one: [tests/*.sql]".to_owned();
+        problems.add(given.span, "a check of no file tests nothing".to_owned(), Some(help));
+    }
+    let mut files: Vec<TestFile> = Vec::new();
+    for path in &given.value {
+        match TestFile::read(folder, path.value.expose()) {
+            Ok(found) => {
+                for one in found {
+                    // Two globs may match the same file.
+                    if !files.iter().any(|known| known.path == one.path) {
+                        files.push(one);
+                    }
+                }
+            }
+            Err((message, help)) => problems.add(path.span, message, Some(help)),
+        }
+    }
+    let databases = one_or_each(raw.database.as_ref(), raw.each_database.as_ref())?;
+    Some(PgTapCheck { databases, files, time_limit: value(raw.time_limit.as_ref()) })
+}
+
+/// The databases of a check that names one, or several by globs.
+fn one_or_each(
+    one: Option<&Placed<Filled<String>>>,
+    each: Option<&Placed<Vec<Placed<Filled<String>>>>>,
+) -> Option<Databases> {
+    let each = || Some(Databases::Each(globs_or_all(Some(each?))));
+    value(one).map(Databases::One).or_else(each)
+}
+
 fn question(raw: &RawQuestion) -> Option<Question> {
-    let one = value(raw.database.as_ref()).map(Databases::One);
     Some(Question {
-        databases: one.or_else(|| {
-            let each = raw.each_database.as_ref()?;
-            Some(Databases::Each(globs_or_all(Some(each))))
-        })?,
+        databases: one_or_each(raw.database.as_ref(), raw.each_database.as_ref())?,
         sql: raw.sql.as_ref()?.value.clone(),
         time_limit: value(raw.time_limit.as_ref()),
     })
