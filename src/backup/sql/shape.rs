@@ -32,7 +32,9 @@ pub(crate) fn table_shape(definition: &str) -> Option<TableShape> {
     let (elements, rest) = elements(definition)?;
     let inherits = rest.iter().any(|token| token.is("inherits"));
     let mut shape = TableShape { inherits, ..TableShape::default() };
-    elements.iter().for_each(|element| shape.add(element));
+    for element in &elements {
+        shape.add(element);
+    }
     Some(shape)
 }
 
