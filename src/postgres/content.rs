@@ -28,7 +28,7 @@ select t.oid, format_type(t.oid, null), t.typtype::text,
 pub(crate) async fn columns(
     session: &Session,
 ) -> Result<BTreeMap<TableName, Vec<Column>>, SessionError> {
-    session.execute("set search_path = ''").await?;
+    session.execute("set search_path = ''; set quote_all_identifiers = off").await?;
     let mut types = Types::default();
     for row in session.query(TYPES, &[]).await? {
         let kind: String = row.get(2);

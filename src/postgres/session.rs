@@ -160,7 +160,7 @@ pub(crate) fn superuser_options(major: u32) -> String {
 
 /// Options of a session without superuser's rights, which may only read.
 pub(crate) fn reader_options(major: u32) -> String {
-    let mut options = vec!["-c default_transaction_read_only=on"];
+    let mut options = vec!["-c default_transaction_read_only=on", "-c quote_all_identifiers=off"];
     options.extend(common_options(major));
     options.join(" ")
 }
@@ -172,7 +172,6 @@ fn common_options(major: u32) -> Vec<&'static str> {
         "-c idle_in_transaction_session_timeout=0",
         "-c standard_conforming_strings=on",
         "-c DateStyle=ISO",
-        "-c quote_all_identifiers=off",
     ];
     if major >= 14 {
         options.push("-c idle_session_timeout=0");

@@ -97,9 +97,18 @@ pub(super) fn of_tokens<'a>(tokens: impl Iterator<Item = Token<'a>>) -> String {
         }
         if token.is_byte(b':') && tokens.next_if(|next| next.is_byte(b':')).is_some() {
             let of_type = skip_type(&mut tokens);
-            if let Some(bytes) = constant.filter(|it| it.kind == Kind::Text && of_type == "bytea") {
-                out.truncate(last);
-                out.push_str(&format!("'{} ", in_hexadecimal(&literal(bytes.text))));
+            if let Some(text) = constant.filter(|token| token.kind == Kind::Text) {
+                let value = literal(text.text);
+                let value = match &*of_type {
+                    "bytea" => Some(in_hexadecimal(&value)),
+                    // Names in quotes, where the database has all of them written so.
+                    "regclass" => Some(value.replace('"', "")),
+                    _ => None,
+                };
+                if let Some(value) = value {
+                    out.truncate(last);
+                    out.push_str(&format!("'{value} "));
+                }
             }
             if constant.is_some() {
                 skip_own_name(&mut tokens, &of_type);
@@ -353,6 +362,15 @@ mod tests {
         );
         differ("INDEX", &index("9999-12-31 00:00:00-05"), &index("9999-12-31 00:00:00-04"));
         differ("INDEX", &index("0044-03-15 00:00:00+00 BC"), &index("0044-03-15 00:00:00+00"));
+    }
+
+    #[test]
+    fn names_in_literals_may_be_quoted() {
+        let default = |name: &str| {
+            format!("ALTER TABLE a.t ALTER COLUMN id SET DEFAULT nextval('{name}'::regclass);")
+        };
+        same("DEFAULT", &default("a.t_id_seq"), &default("\"a\".\"t_id_seq\""));
+        differ("DEFAULT", &default("a.t_id_seq"), &default("a.u_id_seq"));
     }
 
     #[test]
