@@ -75,6 +75,32 @@ fn a_table_with_another_number_of_rows_is_named() {
     }
 }
 
+/// How many rows `INSERT`s put in is not known, but that some were.
+#[test]
+fn a_table_that_inserts_filled_is_not_empty() {
+    let body = "
+CREATE TABLE public.wiped (id integer);
+CREATE TABLE public.empty (id integer);
+
+INSERT INTO public.wiped VALUES (1);
+INSERT INTO public.wiped VALUES (2);
+
+";
+    let wipes = "CREATE FUNCTION public.wipe() RETURNS void LANGUAGE sql AS 'DELETE FROM public.wiped';\nSELECT public.wipe();\n";
+    let bench = Bench::new();
+    let sound = restored(&bench, "shop.sql", plain_dump(body).as_bytes(), "local");
+    assert_eq!(sound.code, Some(0), "{}", sound.text());
+    let dump = plain_dump(&format!("{body}{wipes}"));
+    let ran = restored(&bench, "shop.sql", dump.as_bytes(), "local");
+    assert_eq!(
+        ran.findings(),
+        [("rows_missing".to_owned(), Some("shop".to_owned()))],
+        "{}",
+        ran.text()
+    );
+    assert!(ran.json.to_string().contains("none in the database: public.wiped\""));
+}
+
 const SOUND: &str = "
     CREATE TABLE parted (id int, at date) PARTITION BY RANGE (id);
     CREATE TABLE low PARTITION OF parted FOR VALUES FROM (0) TO (50);
