@@ -454,10 +454,12 @@ fn said(ran: &Ran) -> BTreeMap<String, Vec<(String, String)>> {
 }
 
 /// Runs a cluster of damaged databases; returns one line for each damage.
-fn table(folder: &Path, engine: &str) -> Vec<String> {
+fn table(folder: &Path, engine: &str, major: u32) -> Vec<String> {
     let bench = Bench::new();
     let archive = bench.write("cluster_20260130_021011.tar", &tar(&members(folder, Layout::V4)));
-    let ran = bench.verify(&archive, engine);
+    // With several jobs the damage may come before what it damages.
+    let backup = archive.to_str().unwrap();
+    let ran = bench.run(&["verify", backup, "--restore-test", "--engine", engine, "--jobs", "1"]);
     let said = said(&ran);
     let mut lines = Vec::new();
     let mut wrong = Vec::new();
@@ -467,6 +469,11 @@ fn table(folder: &Path, engine: &str) -> Vec<String> {
         let is_right = if code.is_empty() {
             found.is_empty()
         } else {
+            // pg_dump before 14 has no entry for it.
+            let behind = "TABLE app.parted_1 (it is no partition any more)";
+            let is_behind = *what == "partition detached" && major < 14;
+            let (code, object) =
+                if is_behind { (&"definition_differs", &behind) } else { (code, object) };
             found.iter().any(|(one, message)| one == code && message.contains(object))
         };
         lines.push(format!("{what}: {}", codes.join(" ")));
@@ -485,31 +492,31 @@ fn shown(title: &str, lines: &[String]) {
 #[test]
 fn each_damage_has_its_finding_on_postgresql_13() {
     let folder = damaged_cluster(13, "-Fc", "dump");
-    shown("docker, 13", &table(folder.path(), "docker"));
+    shown("docker, 13", &table(folder.path(), "docker", 13));
 }
 
 #[test]
 fn each_damage_has_its_finding_on_postgresql_15() {
     let folder = damaged_cluster(15, "-Fc", "dump");
-    shown("docker, 15", &table(folder.path(), "docker"));
+    shown("docker, 15", &table(folder.path(), "docker", 15));
 }
 
 #[test]
 fn each_damage_has_its_finding_on_local_programs() {
     let folder = damaged_cluster(LOCAL_MAJOR, "-Fc", "dump");
-    shown("local, 15", &table(folder.path(), "local"));
+    shown("local, 15", &table(folder.path(), "local", LOCAL_MAJOR));
 }
 
 #[test]
 fn each_damage_of_a_plain_dump_has_its_finding() {
     let folder = damaged_cluster(LOCAL_MAJOR, "-Fp", "sql");
-    shown("local, 15, plain", &table(folder.path(), "local"));
+    shown("local, 15, plain", &table(folder.path(), "local", LOCAL_MAJOR));
 }
 
 #[test]
 fn each_damage_has_its_finding_on_postgresql_17() {
     let folder = damaged_cluster(17, "-Fc", "dump");
-    shown("docker, 17", &table(folder.path(), "docker"));
+    shown("docker, 17", &table(folder.path(), "docker", 17));
 }
 
 /// A server in another time zone, with more than 400 objects of every kind.

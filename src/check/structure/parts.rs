@@ -8,6 +8,11 @@ const NAMED: usize = 4;
 /// What of `other` is not as in `entry`, where that can be said.
 pub(super) fn of(entry: &TocEntry, other: &TocEntry) -> Vec<String> {
     let mut parts = of_columns(entry, other, true);
+    // pg_dump before 14 writes it behind the table.
+    let is_attached = |entry: &TocEntry| entry.definition.contains(" ATTACH PARTITION ");
+    if is_attached(entry) && !is_attached(other) {
+        parts.push("it is no partition any more".to_owned());
+    }
     parts.extend(of_validity(entry, other));
     let count = parts.len();
     if count > NAMED {
