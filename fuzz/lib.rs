@@ -9,6 +9,8 @@
 
 #[path = "../src/backup/mod.rs"]
 pub mod backup;
+#[path = "../src/baseline/mod.rs"]
+pub mod baseline;
 #[path = "../src/console/mod.rs"]
 pub mod console;
 #[path = "../src/event.rs"]
@@ -21,6 +23,8 @@ pub mod outcome;
 pub mod plan;
 #[path = "../src/progress.rs"]
 pub mod progress;
+#[path = "../src/random.rs"]
+mod random;
 #[path = "../src/remedy.rs"]
 mod remedy;
 #[path = "../src/scenario/mod.rs"]

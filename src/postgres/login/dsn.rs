@@ -163,6 +163,7 @@ fn complete(config: &mut Config, variables: Variables<'_>) -> Result<(), String>
     }
     if config.get_user().is_none() {
         let user = variable("PGUSER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
+        let user = user.or_else(own_account);
         config.user(user.ok_or("it names no user, and neither does PGUSER")?);
     }
     if config.get_dbname().is_none() {
@@ -174,6 +175,17 @@ fn complete(config: &mut Config, variables: Variables<'_>) -> Result<(), String>
     }
     config.application_name("pgdrill");
     Ok(())
+}
+
+/// The account that this program runs as (`passwd(5)`).
+fn own_account() -> Option<String> {
+    let uid = rustix::process::geteuid().as_raw().to_string();
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    accounts.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    })
 }
 
 /// Keys that are ours to read.
