@@ -68,8 +68,13 @@ fn read(path: &Utf8Path) -> Result<Baseline, NoBaseline> {
             looked up beside the scenario first",
     };
     // A pipe or a device would be waited for.
-    if std::fs::metadata(path).map_err(unreadable)?.is_dir() {
+    let found = std::fs::metadata(path).map_err(unreadable)?;
+    if found.is_dir() {
         return Err(NoBaseline { cause: "it is a folder".to_owned(), step: "name the file in it" });
+    }
+    if !found.is_file() {
+        let step = "name a file: a pipe or a device has no end";
+        return Err(NoBaseline { cause: "it is no file".to_owned(), step });
     }
     let mut bytes = Vec::new();
     File::open(path)
