@@ -35,6 +35,20 @@ fn it_is_what_its_definition_says() {
     assert_eq!(json.ok(), Some(expected));
 }
 
+/// No number is as long as this: what it is does not depend on where a buffer ends.
+#[test]
+fn a_number_that_is_too_long_is_none_however_it_comes() {
+    let row = format!("{}\n\n", "2".repeat(72));
+    for form in [Form::Float4, Form::Float8, Form::Timestamptz] {
+        let expected = by_definition(&[&format!("?{}", "2".repeat(72)), "?"]);
+        assert_eq!(fingerprint(&[form], row.as_bytes()).to_string(), expected);
+        let column = Column { name: "c1".to_owned(), form };
+        let mut reader = RowReader::new(Some(vec![column]), TextEncoding::named("UTF8"));
+        row.as_bytes().chunks(50).for_each(|piece| reader.feed(piece));
+        assert_eq!(reader.finish().fingerprint.unwrap().to_string(), expected);
+    }
+}
+
 #[test]
 fn the_order_of_rows_makes_no_difference_and_all_else_does() {
     let base = fingerprint(&[TEXT, TEXT], b"1\ta\n2\tb\n3\tc\n");
