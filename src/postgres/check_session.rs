@@ -64,9 +64,18 @@ pub(crate) async fn let_in(
     role: &str,
     database: &str,
 ) -> Result<(), SessionError> {
+    let known = "select has_database_privilege($1, oid, 'connect'), datconnlimit from pg_database where datname = $2";
+    let rows = admin.query(known, &[&role, &database]).await?;
+    // Nothing is changed where nothing has to be: checks may look at it.
+    let (may_connect, limit) = rows.first().map_or((true, -1), |row| (row.get(0), row.get(1)));
     let (role, database) = (quote_identifier(role), quote_identifier(database));
-    admin.execute(&format!("grant connect on database {database} to {role}")).await?;
-    admin.execute(&format!("alter database {database} connection limit -1")).await
+    if !may_connect {
+        admin.execute(&format!("grant connect on database {database} to {role}")).await?;
+    }
+    if limit >= 0_i32 {
+        admin.execute(&format!("alter database {database} connection limit -1")).await?;
+    }
+    Ok(())
 }
 
 /// Before PostgreSQL 14 there is no role that reads everything: rights are given table by table.
